@@ -1,0 +1,27 @@
+"""Frozen records that check their own shapes and travel from step to step."""
+
+from manako.structures.frame import Frame
+from manako.structures.predictions import ClassPrediction, Detections, LabelMap, Prediction
+from manako.structures.raw import AnchorRaw
+from manako.structures.sample import Batch, Sample, boxes_inside
+from manako.structures.scores import Score, Scores
+from manako.structures.targets import IGNORE, BoxTargets, ClassTarget, MaskTarget, Target
+
+__all__ = [
+    "IGNORE",
+    "AnchorRaw",
+    "Batch",
+    "BoxTargets",
+    "ClassPrediction",
+    "ClassTarget",
+    "Detections",
+    "Frame",
+    "LabelMap",
+    "MaskTarget",
+    "Prediction",
+    "Sample",
+    "Score",
+    "Scores",
+    "Target",
+    "boxes_inside",
+]
