@@ -1,0 +1,44 @@
+"""Options that several verbs share, and the reading of their values."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from manako.errors import UsageError
+
+Data = Annotated[Path, typer.Argument(help="A folder or an archive (.tar, .zip, .tar.gz).")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No messages and no progress on stderr.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, or for example cuda:0.")]
+Batch = Annotated[int | None, typer.Option(min=2, help="Pictures in one step.")]
+
+
+def parse_model_options(texts: list[str] | None) -> dict[str, int | float | str | bool] | None:
+    """`["width=32", "name=x"]` as `{"width": 32, "name": "x"}`.
+
+    >>> parse_model_options(["width=32"])
+    {'width': 32}
+    """
+    if not texts:
+        return None
+    options: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--model-option {text!r} is not understood", expected="NAME=VALUE")
+        options[name] = _value(value)
+    return options
+
+
+def _value(text: str) -> int | float | str | bool:
+    if text in ("true", "false"):
+        return text == "true"
+    if re.fullmatch(r"[+-]?\d+", text):
+        return int(text)
+    if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text, re.IGNORECASE):
+        return float(text)
+    return text

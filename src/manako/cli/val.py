@@ -1,0 +1,40 @@
+"""`manako val`: a recognizer against the truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from manako.cli.options import Data, Device, Json, Quiet
+
+
+def val(
+    recognizer: Annotated[Path, typer.Argument(help="A recognizer's or a run's folder.")],
+    data: Data,
+    split: Annotated[
+        str | None, typer.Option(help="train, val or test; test where there is one.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Splits data that come unsplit.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the predictions to this CSV file.")
+    ] = None,
+    device: Device = "auto",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score a recognizer on a data set, with intervals."""
+    from manako.cli.results import show_scores
+    from manako.console.messages import set_quiet
+    from manako.recognizer import load_recognizer
+    from manako.runs.validate import validate_recognizer
+    from manako.training.precision import choose_device
+
+    set_quiet(quiet)
+    loaded = load_recognizer(recognizer, choose_device(device))
+    chosen, evaluation = validate_recognizer(
+        loaded, data, split=split, seed=seed, batch_size=batch, predictions=out
+    )
+    show_scores({chosen: evaluation.scores}, json)

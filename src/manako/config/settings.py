@@ -1,0 +1,153 @@
+"""The settings of a run: as asked (everything optional) and as resolved (nothing open)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from manako.errors import UnknownName, UsageError
+from manako.storage.files import write_text_atomic
+
+TaskName = Literal["classification", "detection", "segmentation"]
+Augment = Literal["photo", "characters", "none"]
+Rule = Literal["stretch", "letterbox", "crop"]
+Optimizer = Literal["sgd", "adamw"]
+ScheduleName = Literal["cosine", "step", "onecycle", "constant"]
+Precision = Literal["float32", "bfloat16"]
+
+
+class Settings(BaseModel):
+    """Everything that decides what a run computes, and how. Times in seconds, sizes in pixels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # What is learned, and from what.
+    data: str
+    task: TaskName
+    model: str
+    model_options: dict[str, int | float | str | bool] = {}
+    weights: str | None = None
+    seed: int = Field(default=0, ge=0, lt=2**63)
+
+    # Pictures.
+    size_hw: tuple[int, int]
+    rule: Rule = "stretch"
+    channels: Literal[1, 3] = 3
+    augment: Augment = "photo"
+    mirror: bool = False
+
+    # The length of the run, in steps of one batch each.
+    batch: int = Field(ge=2)
+    steps: int = Field(ge=1)
+    validate_every: int = Field(ge=1)
+    stop_after: int = Field(default=0, ge=0)  # validations without a better score; 0: never
+    budget_seconds: float | None = None
+
+    # Optimisation.
+    optimizer: Optimizer = "sgd"
+    lr: float = Field(gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=5e-4, ge=0)
+    schedule: ScheduleName = "cosine"
+    warmup_steps: int = Field(default=0, ge=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    clip_norm: float = Field(default=0.0, ge=0)  # 0: no clipping
+    average_decay: float = Field(default=0.0, ge=0, lt=1)  # 0: no weight averaging
+
+    # The machine.
+    device: str = "cpu"
+    precision: Precision = "float32"
+    threads: int = Field(default=1, ge=1)
+    workers: int = Field(default=0, ge=0)
+    save_seconds: float = Field(default=60.0, ge=0)
+
+
+class Asked(BaseModel):
+    """What the caller gave explicitly; None leaves the choice to manako. An asked value wins."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    task: TaskName | None = None
+    model: str | None = None
+    model_options: dict[str, int | float | str | bool] | None = None
+    weights: str | None = None
+    seed: int | None = None
+    size_hw: tuple[int, int] | None = None
+    rule: Rule | None = None
+    channels: Literal[1, 3] | None = None
+    augment: Augment | None = None
+    mirror: bool | None = None
+    batch: int | None = Field(default=None, ge=2)
+    epochs: float | None = Field(default=None, gt=0)
+    steps: int | None = Field(default=None, ge=1)
+    budget_seconds: float | None = Field(default=None, gt=0)
+    validate_every: int | None = Field(default=None, ge=1)
+    stop_after: int | None = Field(default=None, ge=0)
+    optimizer: Optimizer | None = None
+    lr: float | None = Field(default=None, gt=0)
+    momentum: float | None = None
+    weight_decay: float | None = None
+    schedule: ScheduleName | None = None
+    warmup_steps: int | None = None
+    label_smoothing: float | None = None
+    clip_norm: float | None = None
+    average_decay: float | None = None
+    device: str | None = None
+    precision: Precision | None = None
+    threads: int | None = Field(default=None, ge=1)
+    workers: int | None = Field(default=None, ge=0)
+    save_seconds: float | None = Field(default=None, ge=0)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Asked:
+        """The record of `values`; an unknown name or a bad value is a `UsageError`."""
+        for name in values:
+            if name not in cls.model_fields:
+                raise UnknownName("option", name, cls.model_fields)
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise _refused(error) from error
+
+
+class Resolved(BaseModel):
+    """The settings of a run with the origin of each: `asked`, `default`, or the reason."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settings: Settings
+    origins: dict[str, str]
+
+    def save(self, path: Path) -> None:
+        """Write both as YAML: one `name: {value, origin}` a line."""
+        values = self.settings.model_dump(mode="json")
+        rows = {
+            name: {"value": value, "origin": self.origins.get(name, "default")}
+            for name, value in values.items()
+        }
+        write_text_atomic(path, yaml.safe_dump(rows, sort_keys=False, allow_unicode=True))
+
+    @classmethod
+    def load(cls, path: Path) -> Resolved:
+        """Read what `save` wrote; anything else is a `UsageError` that names the file."""
+        try:
+            rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+            settings = Settings(**{name: row["value"] for name, row in rows.items()})
+            return cls(settings=settings, origins={n: row["origin"] for n, row in rows.items()})
+        except ValidationError as error:
+            raise _refused(error, f"{path}: ") from error
+        except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+            raise UsageError(
+                f"{path} is not the configuration of a run: {error}",
+                expected="a config.yaml as manako train writes it",
+            ) from error
+
+
+def _refused(error: ValidationError, where: str = "") -> UsageError:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"]) or "settings"
+    return UsageError(f"{where}{name} cannot be {first.get('input')!r}", expected=first["msg"])

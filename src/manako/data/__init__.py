@@ -1,0 +1,1 @@
+"""Files to samples to batches: the way of the data, one step in each module."""

@@ -1,0 +1,233 @@
+"""Samples by index: decoded anew each time, or once and kept.
+
+A split of small pictures fits on disk undecoded many times over, and reading a decoded picture
+through a memory map takes microseconds where decoding takes a hundred. The cache of a split is a
+folder with two files of raw bytes, `pictures` and `masks`, and `sizes.npy` [N, 2], the height and
+width of each. It is made from the same `load_sample` that reads without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from manako.console.messages import warn
+from manako.data.dataset import Item, MaskFile, load_sample
+from manako.data.decode import image_size_hw
+from manako.data.files import FileTree
+from manako.errors import ResourceError
+from manako.storage.caches import Cache
+from manako.structures import MaskTarget, Sample
+
+LAYOUT = 1
+"""Counts up when the files of the cache, or how pictures are decoded, change."""
+
+CHUNK_BYTES = 4_000_000  # about so much is decoded in one go
+PROBES = 32  # so many pictures are looked at to guess the size of all
+
+Chunks = Generator[list[Sample], None, None]
+
+
+class SampleSource(Protocol):
+    """Samples by index, with their truth. A source can be pickled and read in any process."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, index: int, /) -> Sample:
+        """One of them; its tensors belong to the caller."""
+
+
+@dataclass(frozen=True)
+class DecodingSource:
+    """Samples decoded from their files each time they are asked for."""
+
+    files: FileTree
+    items: tuple[Item, ...]
+    channels: int
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Sample:
+        return load_sample(self.files, self.items[index], self.channels)
+
+
+@dataclass(frozen=True)
+class DecodedSplit:
+    """Samples copied from the cache in `folder`; the files are opened when first needed."""
+
+    folder: Path
+    items: tuple[Item, ...]
+    channels: int
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Sample:
+        item = self.items[index]
+        start, height, width = self._places[index]
+        pixels = height * width
+        # Copies: the maps are read-only, and whoever gets a sample may change it.
+        levels = self._pictures[self.channels * start : self.channels * (start + pixels)].copy()
+        image = torch.from_numpy(levels.reshape(self.channels, height, width))
+        if not isinstance(item.truth, MaskFile):
+            return Sample(image, item.truth, item.image)
+        classes = self._masks[start : start + pixels].copy()
+        return Sample(
+            image, MaskTarget(torch.from_numpy(classes.reshape(height, width))), item.image
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Memory maps do not travel between processes; each opens its own.
+        return (DecodedSplit, (self.folder, self.items, self.channels))
+
+    @cached_property
+    def _places(self) -> list[tuple[int, int, int]]:
+        """Of each picture: how many pixels come before it, its height and width."""
+        try:
+            sizes_hw = np.load(self.folder / "sizes.npy", allow_pickle=False)
+        except FileNotFoundError as error:
+            raise self._gone() from error
+        starts = np.cumsum(sizes_hw.prod(axis=1)) - sizes_hw.prod(axis=1)
+        return list(zip(starts.tolist(), *sizes_hw.T.tolist(), strict=True))
+
+    @cached_property
+    def _pictures(self) -> NDArray[np.uint8]:
+        return self._mapped("pictures")
+
+    @cached_property
+    def _masks(self) -> NDArray[np.uint8]:
+        return self._mapped("masks")
+
+    def _mapped(self, name: str) -> NDArray[np.uint8]:
+        try:
+            return np.asarray(np.memmap(self.folder / name, np.uint8, mode="r"))
+        except FileNotFoundError as error:
+            raise self._gone() from error
+
+    def _gone(self) -> ResourceError:
+        return ResourceError(
+            f"the decoded pictures in {self.folder} were removed while they were needed",
+            fix="run again; they are decoded anew",
+        )
+
+
+def decoded_split(
+    files: FileTree,
+    items: tuple[Item, ...],
+    channels: int,
+    *,
+    limit_bytes: int,
+    workers: int = 1,
+    on_progress: Callable[[int], None] = lambda pictures: None,
+) -> SampleSource:
+    """The samples of a split, from the cache if their pixels take at most `limit_bytes`.
+
+    Decodes them all first where the cache does not have them yet, in `workers` threads;
+    `on_progress` is told how many pictures each portion had. Where they take more, or the disk
+    refuses them (of which a warning tells), they are decoded whenever they are needed.
+
+    Errors: DataError naming the file that cannot be decoded.
+    """
+    plain = DecodingSource(files, items, channels)
+    if not items or limit_bytes <= 0:
+        return plain
+    cache, key = Cache("decoded"), _key(plain)
+    folder = cache.folder(key)
+    if folder is None:
+        expected_bytes = len(items) * _mean_bytes(plain)
+        if expected_bytes > 1.5 * limit_bytes:  # a guess: only what is clear is settled by it
+            return plain
+        portion = int(CHUNK_BYTES // max(expected_bytes / len(items), 1)) or 1
+        chunks = _decoded_chunks(plain, min(portion, 64), max(workers, 1))
+        try:
+            with closing(chunks):
+                folder = cache.create(
+                    key, lambda into: _write(into, chunks, limit_bytes, on_progress)
+                )
+        except _TooLarge:
+            return plain
+        except ResourceError as error:
+            warn(f"decoded pictures cannot be kept, so training is slower: {error}")
+            return plain
+    return DecodedSplit(folder, items, channels)
+
+
+class _TooLarge(Exception):  # noqa: N818 - no error: it only ends the writing
+    """The decoded pictures take more than the limit."""
+
+
+def _key(source: DecodingSource) -> str:
+    rows: list[list[object]] = []
+    for item in source.items:
+        rows.append([item.image, item.size_hw])
+        if isinstance(item.truth, MaskFile):
+            values = item.truth.values
+            rows.append([item.truth.path, None if values is None else sorted(values.items())])
+    content: list[Any] = [LAYOUT, source.files.fingerprint(), source.channels, rows]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _mean_bytes(source: DecodingSource) -> float:
+    """Bytes of a decoded picture and its mask, on average over some."""
+    probed = source.items[:: -(-len(source.items) // PROBES)]
+    total = 0
+    for item in probed:
+        height, width = image_size_hw(source.files.read(item.image), item.image)
+        total += height * width * (source.channels + isinstance(item.truth, MaskFile))
+    return total / len(probed)
+
+
+def _decoded_chunks(source: DecodingSource, portion: int, workers: int) -> Chunks:
+    """All samples in order, `portion` at a time; threads decode a few portions ahead."""
+
+    def load(start: int) -> list[Sample]:
+        return [source[index] for index in range(start, min(start + portion, len(source)))]
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="decoding")
+    ahead: deque[Future[list[Sample]]] = deque()
+    try:
+        for start in range(0, len(source), portion):
+            ahead.append(pool.submit(load, start))
+            if len(ahead) > 2 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _write(
+    into: Path,
+    chunks: Iterable[list[Sample]],
+    limit_bytes: int,
+    on_progress: Callable[[int], None],
+) -> None:
+    sizes_hw: list[tuple[int, int]] = []
+    written = 0
+    with ExitStack() as opened:
+        pictures: BinaryIO = opened.enter_context((into / "pictures").open("wb"))
+        masks: BinaryIO = opened.enter_context((into / "masks").open("wb"))
+        for chunk in chunks:
+            for sample in chunk:
+                written += pictures.write(sample.image.contiguous().numpy().data)
+                if isinstance(sample.target, MaskTarget):
+                    written += masks.write(sample.target.mask.contiguous().numpy().data)
+                sizes_hw.append(sample.size_hw)
+            if written > limit_bytes:
+                raise _TooLarge
+            on_progress(len(chunk))
+    np.save(into / "sizes.npy", np.array(sizes_hw, dtype=np.int64), allow_pickle=False)

@@ -1,0 +1,230 @@
+"""Batches made by other processes, in the order asked for.
+
+Each worker has a pipe of its own, over which step numbers go and finished batches come back. That
+is what `torch.utils.data.DataLoader` is not used for: its workers share one queue and hand tensors
+over in shared memory. With a pipe each, the end of a worker is the end of its pipe, known at once
+and with the signal that caused it; a small /dev/shm or a low limit of open files does no harm;
+and no global generator or signal handler is touched.
+
+Workers are started by a server process that has imported torch once ("forkserver"), so the second
+one is there in milliseconds, and nothing is inherited from a process that has threads or holds a
+GPU. Where that does not exist (Windows), each is a new Python.
+"""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import signal
+import traceback
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from manako.errors import ManakoError, ResourceError
+from manako.structures import Batch, BoxTargets, ClassTarget, Frame, MaskTarget, Target
+
+Make = Callable[[int], Batch]
+"""A batch from its number. It is sent to every worker, so it must be possible to pickle it."""
+
+Batches = Generator[Batch, None, None]
+"""Batches one by one. `close()` (or `contextlib.closing`) ends their workers at once."""
+
+_Boxes = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_] | None]
+_Truth = _Boxes | NDArray[np.uint8] | ClassTarget | None
+
+AHEAD = 2  # steps each worker has been asked for: one is made while another waits to be taken
+PATIENCE_SECONDS = 300.0  # without an answer, a worker is given up
+GRACE_SECONDS = 5.0  # for a worker to end when asked to
+
+
+def batches_of_workers(make: Make, steps: Iterable[int], workers: int) -> Batches:
+    """`make(step)` for each step in order, computed by `workers` processes.
+
+    The result does not depend on their number. Closing the generator ends them.
+
+    Errors: a ManakoError of `make` as it was raised; ResourceError when a worker was killed, ended
+    or is silent for `PATIENCE_SECONDS`; RuntimeError, with the trace, for any other error.
+    """
+    pool = _Pool(make, workers)
+    atexit.register(pool.close)
+    try:
+        waiting: deque[_Worker] = deque()
+        remaining = iter(steps)
+        for turn, step in enumerate(remaining):
+            worker = pool.workers[turn % workers]
+            worker.ask(step)
+            waiting.append(worker)
+            if len(waiting) == AHEAD * workers:
+                yield waiting.popleft().answer()
+        while waiting:
+            yield waiting.popleft().answer()
+    finally:
+        atexit.unregister(pool.close)
+        pool.close()
+
+
+class _Pool:
+    def __init__(self, make: Make, workers: int) -> None:
+        context = _context()
+        self.workers: list[_Worker] = []
+        try:
+            for _ in range(workers):
+                self.workers.append(_Worker(context, make))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the workers; by force those that do not end by themselves."""
+        for worker in self.workers:
+            worker.connection.close()
+        for worker in self.workers:
+            worker.end()
+
+
+class _Worker:
+    """One process, seen from the one that uses it."""
+
+    def __init__(self, context: BaseContext, make: Make) -> None:
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(  # type: ignore[attr-defined]
+            target=_serve, args=(make, theirs), name="manako-loader", daemon=True
+        )
+        try:
+            self.process.start()
+        finally:
+            theirs.close()  # or the pipe would not end with the worker
+
+    def ask(self, step: int) -> None:
+        try:
+            self.connection.send(step)
+        except OSError as error:
+            raise self._lost() from error
+
+    def answer(self) -> Batch:
+        try:
+            if not self.connection.poll(PATIENCE_SECONDS):
+                raise ResourceError(
+                    f"a loader worker has not answered for {PATIENCE_SECONDS:g} s",
+                    fix="see whether the disk with the pictures still answers; workers=0 does "
+                    "without loader workers",
+                )
+            answer = self.connection.recv()
+            if isinstance(answer, _Parcel):
+                return _unpack(answer, self.connection)
+        except (EOFError, OSError) as error:
+            raise self._lost() from error
+        if isinstance(answer, ManakoError):
+            raise answer
+        raise RuntimeError(f"a loader worker failed:\n{answer}")
+
+    def end(self) -> None:
+        self.process.join(GRACE_SECONDS)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        self.process.close()
+
+    def _lost(self) -> ResourceError:
+        self.process.join(GRACE_SECONDS)
+        code = self.process.exitcode
+        if code is not None and code < 0:
+            return ResourceError(
+                f"a loader worker was killed by the system (signal {-code}, "
+                f"{signal.Signals(-code).name})",
+                fix="most likely memory ran out: use fewer workers or smaller batches",
+            )
+        return ResourceError(
+            f"a loader worker ended by itself (exit code {code})",
+            fix="read what it wrote on stderr; a script that uses workers needs "
+            '`if __name__ == "__main__":` around what it does; workers=0 does without',
+        )
+
+
+def _context() -> BaseContext:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "manako.data.loader"])
+    return context
+
+
+def _serve(make: Make, connection: Connection) -> None:
+    """Answer until the pipe ends: what a worker process does."""
+    # A signal to the whole group (Ctrl-C, a batch system that stops a job) is the main process's
+    # to handle: it may want a few more batches before it saves, and it ends the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    with suppress(EOFError, OSError):  # the other side is closed, or its process is gone
+        while True:
+            _answer(make, connection.recv(), connection)
+
+
+def _answer(make: Make, step: int, connection: Connection) -> None:
+    try:
+        batch = make(step)
+    except ManakoError as error:
+        connection.send(error)
+    except MemoryError:
+        connection.send(
+            ResourceError(
+                "a loader worker ran out of memory", fix="use fewer workers or smaller batches"
+            )
+        )
+    except Exception:  # a bug, told to the process that can end the run
+        connection.send(traceback.format_exc())
+    else:
+        connection.send(_pack(batch))
+        connection.send_bytes(batch.images.contiguous().numpy().reshape(-1).data)
+
+
+@dataclass(frozen=True)
+class _Parcel:
+    """A batch without its pixels, which follow as plain bytes.
+
+    Truths hold arrays instead of tensors, which would travel in shared memory.
+    """
+
+    shape: tuple[int, ...]
+    truths: tuple[_Truth, ...]
+    frames: tuple[Frame, ...]
+    names: tuple[str, ...]
+
+
+def _pack(batch: Batch) -> _Parcel:
+    truths = tuple(_to_arrays(target) for target in batch.targets)
+    return _Parcel(tuple(batch.images.shape), truths, batch.frames, batch.names)
+
+
+def _unpack(parcel: _Parcel, connection: Connection) -> Batch:
+    images = torch.empty(parcel.shape, dtype=torch.uint8)
+    connection.recv_bytes_into(images.numpy().reshape(-1))
+    targets = tuple(_to_tensors(truth) for truth in parcel.truths)
+    return Batch(images, targets, parcel.frames, parcel.names)
+
+
+def _to_arrays(target: Target | None) -> _Truth:
+    if isinstance(target, BoxTargets):
+        ignored = None if target.ignored is None else target.ignored.numpy()
+        return target.boxes_xyxy.numpy(), target.labels.numpy(), ignored
+    return target.mask.numpy() if isinstance(target, MaskTarget) else target
+
+
+def _to_tensors(truth: _Truth) -> Target | None:
+    if isinstance(truth, tuple):
+        boxes_xyxy, labels, ignored = truth
+        return BoxTargets(
+            torch.from_numpy(boxes_xyxy),
+            torch.from_numpy(labels),
+            None if ignored is None else torch.from_numpy(ignored),
+        )
+    return MaskTarget(torch.from_numpy(truth)) if isinstance(truth, np.ndarray) else truth

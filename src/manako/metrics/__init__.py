@@ -1,0 +1,1 @@
+"""(predictions, targets) -> numbers, each with the interval in which it can be believed."""

@@ -1,0 +1,1 @@
+"""Networks: pictures in, raw output out. `zoo` has every name in one table."""

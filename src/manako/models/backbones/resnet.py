@@ -1,0 +1,137 @@
+"""ResNet, the v1.5 form: https://arxiv.org/abs/1512.03385 (He et al., CVPR 2016).
+
+One departure from the paper: a down-sampling bottleneck strides in its 3x3 convolution, not in
+its first 1x1. torchvision does the same, and parameters carry its names, so that its weights
+load unchanged.
+
+Shapes: B pictures, C channels, H x W pixels.
+    images    [B, C, H, W]
+    features  {stride: [B, channels, H / stride, W / stride], rounded up}, stride 4, 8, 16, 32
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from manako.models.layers.initialise import kaiming_normal
+
+
+def conv(c_in: int, c_out: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    """A convolution that keeps the size, up to its stride; a batch norm follows, so no bias."""
+    return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False)
+
+
+def shortcut(c_in: int, c_out: int, stride: int) -> nn.Module:
+    """The identity where the shapes agree, else a strided 1x1 convolution (option B)."""
+    if stride == 1 and c_in == c_out:
+        return nn.Identity()
+    return nn.Sequential(conv(c_in, c_out, 1, stride), nn.BatchNorm2d(c_out))
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut (figure 5, left). Gives `width` channels."""
+
+    expansion = 1
+
+    def __init__(self, c_in: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = conv(c_in, width, 3, stride)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = conv(width, width, 3)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.downsample = shortcut(c_in, width, stride)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The sum of both paths, rectified."""
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        return self.relu(y + self.downsample(x))  # type: ignore[no-any-return]
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3, 1x1 convolutions around a shortcut (figure 5, right). Gives 4 * width channels."""
+
+    expansion = 4
+
+    def __init__(self, c_in: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = conv(c_in, width, 1)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = conv(width, width, 3, stride)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = conv(width, 4 * width, 1)
+        self.bn3 = nn.BatchNorm2d(4 * width)
+        self.downsample = shortcut(c_in, 4 * width, stride)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The sum of both paths, rectified."""
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.relu(self.bn2(self.conv2(y)))
+        y = self.bn3(self.conv3(y))
+        return self.relu(y + self.downsample(x))  # type: ignore[no-any-return]
+
+
+Block = type[BasicBlock] | type[Bottleneck]
+
+
+def stage(block: Block, c_in: int, width: int, depth: int, stride: int) -> nn.Sequential:
+    """`depth` blocks; the first changes channels and resolution."""
+    first = block(c_in, width, stride)
+    rest = [block(width * block.expansion, width, 1) for _ in range(depth - 1)]
+    return nn.Sequential(first, *rest)
+
+
+class ResNet(nn.Module):
+    """A stem of stride 4 and four stages of residual blocks (table 1)."""
+
+    def __init__(
+        self, block: Block, depths: tuple[int, int, int, int], in_channels: int = 3
+    ) -> None:
+        super().__init__()
+        k = block.expansion
+        self.channels = {4: 64 * k, 8: 128 * k, 16: 256 * k, 32: 512 * k}
+        self.conv1 = conv(in_channels, 64, 7, stride=2)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.layer1 = stage(block, 64, 64, depths[0], stride=1)
+        self.layer2 = stage(block, 64 * k, 128, depths[1], stride=2)
+        self.layer3 = stage(block, 128 * k, 256, depths[2], stride=2)
+        self.layer4 = stage(block, 256 * k, 512, depths[3], stride=2)
+        kaiming_normal(self)
+
+    def forward(self, images: Tensor) -> dict[int, Tensor]:
+        """{stride: features} for stride 4, 8, 16 and 32."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        f4 = self.layer1(x)
+        f8 = self.layer2(f4)
+        f16 = self.layer3(f8)
+        f32 = self.layer4(f16)
+        return {4: f4, 8: f8, 16: f16, 32: f32}
+
+
+def resnet18(in_channels: int = 3) -> ResNet:
+    """18 layers: 2, 2, 2, 2 basic blocks."""
+    return ResNet(BasicBlock, (2, 2, 2, 2), in_channels)
+
+
+def resnet34(in_channels: int = 3) -> ResNet:
+    """34 layers: 3, 4, 6, 3 basic blocks."""
+    return ResNet(BasicBlock, (3, 4, 6, 3), in_channels)
+
+
+def resnet50(in_channels: int = 3) -> ResNet:
+    """50 layers: 3, 4, 6, 3 bottlenecks."""
+    return ResNet(Bottleneck, (3, 4, 6, 3), in_channels)
+
+
+def resnet101(in_channels: int = 3) -> ResNet:
+    """101 layers: 3, 4, 23, 3 bottlenecks."""
+    return ResNet(Bottleneck, (3, 4, 23, 3), in_channels)
+
+
+def resnet152(in_channels: int = 3) -> ResNet:
+    """152 layers: 3, 8, 36, 3 bottlenecks."""
+    return ResNet(Bottleneck, (3, 8, 36, 3), in_channels)

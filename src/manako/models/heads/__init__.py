@@ -1,0 +1,1 @@
+"""The last layers of detectors: feature maps in, raw output out."""

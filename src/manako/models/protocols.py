@@ -1,0 +1,85 @@
+"""What the rest of the house may ask of a model.
+
+A *backbone* gives feature maps, a *whole model* the raw output of a task. They are ordinary
+`torch.nn.Module`s that happen to have these members; there is no class to inherit from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+
+class Backbone(Protocol):
+    """Pictures to feature maps.
+
+    `backbone(images [B, C, H, W])` returns {stride: [B, channels[stride], about H / stride,
+    about W / stride]} with the keys of `channels`, the finest map first.
+    """
+
+    @property
+    def channels(self) -> Mapping[int, int]:
+        """{stride in pixels: number of channels}."""
+
+    def __call__(self, images: Tensor) -> dict[int, Tensor]:
+        """The feature maps of `images`."""
+
+
+@dataclass(frozen=True)
+class ClassRows:
+    """Where the classes stand in a tensor whose first dimension counts them.
+
+    The first dimension is `groups` x (`before` + K) rows: in every group come first `before` rows
+    that belong to no class (a background), then one row for each of the K classes in order.
+
+    >>> ClassRows(groups=4, before=1).classes(rows=84)
+    20
+    """
+
+    groups: int = 1
+    before: int = 0
+
+    def classes(self, rows: int) -> int:
+        """The number of classes K in a tensor of that many rows; -1 where it does not divide."""
+        return rows // self.groups - self.before if rows % self.groups == 0 else -1
+
+
+@runtime_checkable
+class WholeModel(Protocol):
+    """A model that can be trained for a task: its `forward` gives the raw output.
+
+    `size_multiple`: height and width of the input must be multiples of it (1: any size).
+    """
+
+    @property
+    def size_multiple(self) -> int:
+        """Pixels; see the class."""
+
+    def class_rows(self) -> dict[str, ClassRows]:
+        """The tensors whose shape depends on the number of classes, by name in the state dict."""
+
+
+@runtime_checkable
+class FixedSize(Protocol):
+    """A model that takes pictures of one size only."""
+
+    @property
+    def fixed_size_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+
+
+@runtime_checkable
+class DataInitialised(Protocol):
+    """A model whose start depends on the pictures it will see.
+
+    A training loop calls `init_from_images` once: after the model is made, before the first step,
+    and only where the weights were not loaded from somewhere. It needs no labels, must draw no
+    random number, and must leave the set of trainable parameters as it is, so that an optimizer
+    made before or after is the same.
+    """
+
+    def init_from_images(self, images: Tensor) -> None:
+        """Set starting values from `images` float [N, C, H, W], normalised as in training."""

@@ -1,0 +1,150 @@
+"""The one path from pictures to predictions, for validation and use alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from manako.data.decode import decode_image
+from manako.data.loader import SampleSource, evaluation_batches
+from manako.errors import DataError, NumericError, UsageError
+from manako.recognizer.spec import RecognizerSpec
+from manako.structures import AnchorRaw, Batch, Prediction, Sample
+from manako.tasks import Task, create_task
+
+Picture = str | Path | bytes | np.ndarray[Any, Any] | Tensor
+Colour = Literal["rgb", "bgr"]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures of a caller as samples without truth; decoded when asked for."""
+
+    pictures: Sequence[Picture]
+    channels: int
+    colour: Colour = "rgb"
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> Sample:
+        return read_picture(self.pictures[index], self.channels, self.colour, f"picture {index}")
+
+
+class Recognizer:
+    """A network, the names of its answers, and the way pictures are brought to it.
+
+    Predictions are computed in float32 on `device`, and are the same bits for the same pictures in
+    the same batch size, whether they come through `predict`, `evaluate` or a training run.
+    """
+
+    def __init__(self, model: nn.Module, spec: RecognizerSpec, device: str = "cpu") -> None:
+        self.spec = spec
+        self.task: Task = create_task(spec.task, spec.classes, **spec.thresholds)
+        self.device = torch.device(device)
+        self.model = model.to(self.device).to(memory_format=torch.channels_last)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the labels."""
+        return self.spec.classes
+
+    def __call__(self, picture: Picture, color: Colour = "rgb") -> Prediction:
+        """The prediction for one picture: a path, encoded bytes, or an array.
+
+        An array is uint8 [H, W, C] or [H, W], a tensor uint8 [C, H, W]; both are RGB unless
+        `color="bgr"`.
+        """
+        return self.predict([picture], color=color)[0]
+
+    def predict(
+        self, pictures: Sequence[Picture], *, batch_size: int = 32, color: Colour = "rgb"
+    ) -> list[Prediction]:
+        """One prediction for each picture, in order."""
+        source = Pictures(pictures, self.spec.channels, color)
+        return [prediction for _, prediction in self.predict_source(source, batch_size=batch_size)]
+
+    def predict_source(
+        self, source: SampleSource, *, batch_size: int = 32, workers: int = 0
+    ) -> Iterator[tuple[str, Prediction]]:
+        """Name and prediction of each sample of `source`, in order."""
+        batches = evaluation_batches(
+            source, self.spec.preparation, batch_size=batch_size, workers=workers
+        )
+        for batch in batches:
+            yield from zip(batch.names, self.predict_batch(batch), strict=True)
+
+    @torch.inference_mode()
+    def predict_batch(self, batch: Batch) -> Sequence[Prediction]:
+        """The predictions for a prepared batch: the only place where a recognizer computes."""
+        images = self.spec.preparation.normalise(batch.images.to(self.device))
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            raw = self.model(images)
+            if self.spec.mirror:
+                raw = self.task.mean_of_mirrored(raw, self.model(images.flip(-1)))
+        finally:
+            self.model.train(was_training)
+        if not all(bool(torch.isfinite(one).all()) for one in _tensors(raw)):
+            raise NumericError(
+                f"the network's answer is not a finite number, in a batch with {batch.names[0]}",
+                fix="train anew with a smaller learning rate",
+            )
+        return self.task.decode(raw, batch.frames)
+
+
+def read_picture(picture: Picture, channels: int, colour: Colour, name: str) -> Sample:
+    """A picture in any of the accepted forms as a sample without truth."""
+    if isinstance(picture, str | Path):
+        path = Path(picture)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"cannot read {path}: {error.strerror or error}",
+                expected="a picture file",
+            ) from error
+        return Sample(decode_image(data, str(path), channels), None, str(path))
+    if isinstance(picture, bytes):
+        return Sample(decode_image(picture, name, channels), None, name)
+    image = _as_image(picture, name)
+    if colour == "bgr" and image.shape[0] == 3:
+        image = image.flip(0)
+    return Sample(_with_channels(image, channels), None, name)
+
+
+def _as_image(picture: np.ndarray[Any, Any] | Tensor, name: str) -> Tensor:
+    if isinstance(picture, np.ndarray):
+        array = picture[:, :, None] if picture.ndim == 2 else picture
+        image = torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, -1, 0)))
+        layout = "[H, W, 3], [H, W, 1] or [H, W]"
+    else:
+        image, layout = picture, "[3, H, W] or [1, H, W]"
+    if image.ndim != 3 or image.shape[0] not in (1, 3) or image.dtype != torch.uint8:
+        raise UsageError(
+            f"{name} is {picture.dtype} of shape {tuple(picture.shape)}",
+            expected=f"uint8 of shape {layout}",
+        )
+    return image
+
+
+def _with_channels(image: Tensor, channels: int) -> Tensor:
+    """RGB as grey by ITU-R 601-2 luma, as the picture decoder does; grey as RGB by repetition."""
+    if image.shape[0] == channels:
+        return image
+    if channels == 3:
+        return image.expand(3, -1, -1)
+    red, green, blue = image.to(torch.int32)
+    luma: Tensor = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16
+    return luma.to(torch.uint8)[None]
+
+
+def _tensors(raw: Tensor | AnchorRaw) -> Iterable[Tensor]:
+    return (raw,) if isinstance(raw, Tensor) else (raw.class_logits, raw.offsets)

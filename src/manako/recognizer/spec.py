@@ -1,0 +1,83 @@
+"""What a recognizer says of itself: the content of `recognizer.json`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from manako.data.preparation import Preparation
+from manako.errors import ArtefactError
+
+SCHEMA_VERSION: Literal[1] = 1
+
+
+class RecognizerSpec(BaseModel):
+    """Everything but the weights: architecture, class names in order, preprocessing, origin.
+
+    `scores` is what `Scores.as_json` gave on validation pictures, `data_fingerprint` names the
+    data it was trained on, `weights_licence` is the user's to declare.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    manako_version: str
+    task: Literal["classification", "detection", "segmentation"]
+    model: str
+    model_options: dict[str, int | float | str | bool] = {}
+    classes: tuple[str, ...] = Field(min_length=1)
+    size_hw: tuple[int, int]
+    rule: Literal["stretch", "letterbox", "crop"]
+    colour_order: Literal["rgb", "grey"]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    mirror: bool = False
+    thresholds: dict[str, float] = {}
+    scores: dict[str, Any] | None = None
+    data_fingerprint: str = ""
+    weights_licence: str = "not stated"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RecognizerSpec:
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("class names must differ from each other")
+        if not len(self.mean) == len(self.std) == self.channels:
+            raise ValueError(f"mean and std need {self.channels} values for {self.colour_order}")
+        return self
+
+    @property
+    def channels(self) -> int:
+        """3 for RGB, 1 for grey."""
+        return 3 if self.colour_order == "rgb" else 1
+
+    @property
+    def preparation(self) -> Preparation:
+        """The one way a picture becomes input of this network."""
+        return Preparation(
+            size_hw=self.size_hw,
+            rule=self.rule,
+            channels=self.channels,
+            mean=self.mean,
+            std=self.std,
+        )
+
+    @classmethod
+    def parse(cls, text: str, where: str) -> RecognizerSpec:
+        """The record in the JSON `text` of the file `where`; an `ArtefactError` if it is none."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "the file"
+            if field == "schema_version":
+                raise ArtefactError(
+                    f"{where} has schema version {first.get('input')!r}",
+                    expected=f"schema version {SCHEMA_VERSION}",
+                    fix="use the manako version that wrote it, or train anew",
+                ) from error
+            raise ArtefactError(
+                f"{where}: {field} is not valid",
+                expected=first["msg"],
+                fix="copy the recognizer folder anew; it is not edited by hand",
+            ) from error

@@ -1,0 +1,53 @@
+"""How numbers are written in reports and tables: one way, the same everywhere."""
+
+from __future__ import annotations
+
+import math
+
+from manako.structures import Score
+
+NO_NUMBER = "–"
+
+
+def number_text(value: float | None, digits: int = 3) -> str:
+    """`value` with `digits` decimals; a dash where there is none.
+
+    >>> number_text(0.9125), number_text(float("nan")), number_text(None)
+    ('0.912', '–', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return NO_NUMBER
+    return f"{value:.{digits}f}"
+
+
+def interval_text(score: Score) -> str:
+    """The 95 % interval, or nothing where none was computed.
+
+    >>> interval_text(Score(0.91, 0.9, 0.92)), interval_text(Score(0.91))
+    ('0.900 to 0.920', '')
+    """
+    if score.low is None or score.high is None:
+        return ""
+    return f"{number_text(score.low)} to {number_text(score.high)}"
+
+
+def score_name(key: str) -> str:
+    """The name of a score as a reader sees it.
+
+    >>> score_name("mean_iou")
+    'mean iou'
+    """
+    return key.replace("_", " ")
+
+
+def axis_text(value: float) -> str:
+    """A number beside an axis: short, thousands parted.
+
+    >>> [axis_text(value) for value in (0.0, 0.25, 12000.0, 0.00003)]
+    ['0', '0.25', '12,000', '3e-05']
+    """
+    if value != 0 and abs(value) < 1e-3:
+        return f"{value:.2g}"
+    if abs(value) >= 1000 and value == round(value):
+        return f"{value:,.0f}"
+    return f"{value:.6g}"

@@ -1,0 +1,161 @@
+"""The report: one HTML file that needs nothing else and asks nobody for anything.
+
+Everything a data set brings (file names, class names, notes) is untrusted text: Jinja2 escapes all
+of it, and a content security policy inside the page forbids scripts and every request, so that
+even a mistake here could not load or run anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from manako.reports.contents import ReportContents
+from manako.reports.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, charts
+from manako.reports.figures import LEAST_BOX_SCORE, figures, legend
+from manako.reports.numbers import interval_text, number_text, score_name
+from manako.reports.tables import class_table, confusion, data_summary, overall_rows
+from manako.storage.files import write_text_atomic
+
+UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode categories of letters without a shape: controls, formats, lone surrogates, breaks."""
+
+COUNTED = {
+    "classification": "pictures",
+    "detection": "boxes",
+    "segmentation": "pictures that show the class",
+}
+
+
+def write_report(path: Path, contents: ReportContents) -> None:
+    """Write `contents` as one HTML file; it is there whole or not at all."""
+    write_text_atomic(path, render(contents))
+
+
+def render(contents: ReportContents) -> str:
+    """The page as text; the same contents give the same text."""
+    return (
+        _environment()
+        .get_template("report.jinja")
+        .render(
+            contents=contents,
+            style=Markup(_style()),
+            policy=_policy(),
+            headline=_headline(contents),
+            data=_data(contents),
+            charts=charts(contents.curves),
+            plot={
+                "width": WIDTH,
+                "height": HEIGHT,
+                "left": LEFT,
+                "right": WIDTH - RIGHT,
+                "top": TOP,
+                "bottom": HEIGHT - BOTTOM,
+            },
+            overall=overall_rows(contents.scores),
+            splits=_splits(contents),
+            **_pictures(contents),
+        )
+    )
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("manako.reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_visible,
+    )
+
+
+def _visible(value: object) -> object:
+    """Text with what cannot be seen written as an escape; other values as they are.
+
+    Control characters, marks that turn the direction of writing (and could make a number read
+    backwards) and bytes of file names that are not text. The two joiners stay: scripts need them.
+
+    >>> _visible("a\\u202eb")
+    'a\\\\u202eb'
+    """
+    if type(value) is not str or value.isprintable():
+        return value
+    return "".join(
+        letter.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(letter) in UNSEEN and letter not in "\n\u200c\u200d"
+        else letter
+        for letter in value
+    )
+
+
+@functools.cache
+def _style() -> str:
+    environment = _environment()
+    if environment.loader is None:
+        raise RuntimeError("the environment of the report has no loader")
+    return environment.loader.get_source(environment, "report.css")[0]
+
+
+def _policy() -> str:
+    """Pictures from the page itself, this one style sheet by its hash, and nothing else."""
+    digest = base64.b64encode(hashlib.sha256(_style().encode("utf-8")).digest()).decode("ascii")
+    return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; form-action 'none'"
+
+
+def _headline(contents: ReportContents) -> dict[str, Any] | None:
+    split = contents.main_split
+    if split is None:
+        return None
+    scores = contents.scores[split]
+    return {
+        "name": score_name(scores.headline),
+        "value": number_text(scores.main.value),
+        "interval": interval_text(scores.main),
+        "split": split,
+        "pictures": f"{scores.pictures:,}" if scores.pictures else "",
+    }
+
+
+def _data(contents: ReportContents) -> dict[str, Any] | None:
+    if not contents.data and not contents.notes:
+        return None
+    additive = contents.task != "segmentation"
+    return {
+        "counted": COUNTED[contents.task],
+        "summary": data_summary(contents.data, contents.classes, additive),
+    }
+
+
+def _splits(contents: ReportContents) -> list[dict[str, Any]]:
+    """What there is to say of the classes of each split, the main split first."""
+    shares = contents.task == "segmentation"
+    ordered = sorted(contents.scores, key=lambda split: split != contents.main_split)
+    return [
+        {
+            "name": split,
+            "classes": class_table(contents.scores[split])
+            if contents.scores[split].per_class
+            else None,
+            "confusion": confusion(contents.scores[split], contents.classes, shares),
+        }
+        for split in ordered
+    ]
+
+
+def _pictures(contents: ReportContents) -> dict[str, Any]:
+    shown = figures(contents.pictures, contents.classes)
+    return {
+        "figures": shown,
+        "left_out": len(contents.pictures) - len(shown),
+        "legend": legend(contents.pictures[: len(shown)], contents.classes),
+        "least_box_score": number_text(LEAST_BOX_SCORE, 2),
+    }

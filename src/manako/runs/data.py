@@ -1,0 +1,134 @@
+"""The data of a run, opened: records, decoded pictures, and what they look like."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from manako.console.messages import say
+from manako.console.progress import track
+from manako.data.dataset import Dataset, Item, MaskFile, load_sample
+from manako.data.decoded import decoded_split
+from manako.data.formats import read_dataset
+from manako.data.loader import SampleSource
+from manako.data.preparation import Preparation
+from manako.data.split import with_validation
+from manako.errors import DataError
+from manako.structures import BoxTargets, ClassTarget, MaskTarget
+
+DECODED_LIMIT_BYTES = 4 * 2**30
+_LOOKED_AT = 64  # pictures that decide on size and colour
+_MEASURED = 1000  # pictures that mean and deviation are taken from
+
+
+@dataclass(frozen=True)
+class OpenData:
+    """A data set split and ready; `sources` has an entry for each split that has pictures."""
+
+    dataset: Dataset
+    sources: Mapping[str, SampleSource]
+
+    def source(self, split: str) -> SampleSource:
+        """The samples of `split`, refused with the known names if there is none."""
+        if split not in self.sources:
+            raise DataError(
+                f"the data set has no pictures in split {split!r}",
+                expected="one of " + ", ".join(self.sources),
+            )
+        return self.sources[split]
+
+
+def read_split_data(path: str | Path, seed: int, classes: Sequence[str] | None = None) -> Dataset:
+    """Find out what `path` holds, split it if it is not, and say in one line what was found."""
+    dataset = with_validation(read_dataset(Path(path), classes=classes), seed)
+    say(dataset.described())
+    for note in dataset.notes:
+        say(f"note: {note}")
+    return dataset
+
+
+def open_sources(
+    dataset: Dataset, channels: int, *, workers: int, splits: Sequence[str] | None = None
+) -> OpenData:
+    """Decode the pictures of `splits` (all of them by default) once, where they fit."""
+    sources: dict[str, SampleSource] = {}
+    for split, items in dataset.splits.items():
+        if not items or (splits is not None and split not in splits):
+            continue
+        with track(f"decoding {split}", total=len(items), unit="pictures") as bar:
+            sources[split] = decoded_split(
+                dataset.files,
+                items,
+                channels,
+                limit_bytes=DECODED_LIMIT_BYTES,
+                workers=max(1, workers),
+                on_progress=lambda count, bar=bar: bar.advance(count),  # type: ignore[misc]
+            )
+    return OpenData(dataset, sources)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a few pictures of a training split look like."""
+
+    size_hw: tuple[int, int]  # median height and width
+    grey: bool  # whether none of them shows a colour
+
+
+def look_at(dataset: Dataset) -> Look:
+    """Decode a few training pictures, evenly spaced, and describe them."""
+    items = _evenly(dataset.splits["train"], _LOOKED_AT)
+    samples = [load_sample(dataset.files, item, 3) for item in items]
+    heights = sorted(sample.size_hw[0] for sample in samples)
+    widths = sorted(sample.size_hw[1] for sample in samples)
+    middle = len(samples) // 2
+    grey = all(
+        bool((one.image[0] == one.image[1]).all() and (one.image[0] == one.image[2]).all())
+        for one in samples
+    )
+    return Look((heights[middle], widths[middle]), grey)
+
+
+def measure_normalisation(
+    source: SampleSource, preparation: Preparation
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel, in 0..1, over evenly spaced prepared pictures."""
+    count = min(len(source), _MEASURED)
+    total = torch.zeros(preparation.channels, dtype=torch.float64)
+    square = torch.zeros(preparation.channels, dtype=torch.float64)
+    for index in range(count):
+        image, _ = preparation.prepare(source[index * len(source) // count].image)
+        values = image.to(torch.float64).flatten(1) / 255
+        total += values.mean(dim=1)
+        square += (values**2).mean(dim=1)
+    mean = total / count
+    std = (square / count - mean**2).clamp(min=0).sqrt().clamp(min=1 / 255)
+    return _rounded(mean), _rounded(std)
+
+
+def class_counts(open_data: OpenData, split: str) -> dict[str, int]:
+    """Class name -> pictures, boxes, or pictures that show the class, by the kind of truth."""
+    counted: Counter[int] = Counter()
+    for index, item in enumerate(open_data.dataset.splits[split]):
+        if isinstance(item.truth, ClassTarget):
+            counted[item.truth.label] += 1
+        elif isinstance(item.truth, BoxTargets):
+            counted.update(item.truth.labels.tolist())
+        elif isinstance(item.truth, MaskFile):
+            target = open_data.sources[split][index].target
+            assert isinstance(target, MaskTarget)
+            counted.update(torch.unique(target.mask).tolist())
+    return {name: counted[label] for label, name in enumerate(open_data.dataset.classes)}
+
+
+def _evenly(items: Sequence[Item], count: int) -> list[Item]:
+    count = min(len(items), count)
+    return [items[index * len(items) // count] for index in range(count)]
+
+
+def _rounded(values: torch.Tensor) -> tuple[float, ...]:
+    return tuple(round(value, 4) for value in values.tolist())

@@ -1,0 +1,89 @@
+"""What manako chooses where the caller leaves it open: recipes by model, as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from manako.config.settings import Optimizer, ScheduleName
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings that suit a family of networks when it is trained from scratch.
+
+    `lr` is for `batch` pictures; another batch scales it in proportion for SGD (Goyal et al. 2017)
+    and by the square root for AdamW.
+    """
+
+    batch: int
+    epochs: float
+    optimizer: Optimizer
+    lr: float
+    weight_decay: float
+    schedule: ScheduleName
+    warmup: float = 0.0  # share of the steps
+    label_smoothing: float = 0.0
+    clip_norm: float = 0.0
+    average_decay: float = 0.0
+
+    def lr_for(self, batch: int) -> float:
+        """The learning rate for batches of `batch` pictures."""
+        ratio = batch / self.batch
+        return self.lr * (ratio if self.optimizer == "sgd" else ratio**0.5)
+
+
+RECIPES: dict[str, Recipe] = {
+    "quick32": Recipe(512, 10, "sgd", 2.0, 1e-3, "onecycle", label_smoothing=0.2),
+    "lenet5": Recipe(64, 20, "sgd", 0.05, 5e-4, "onecycle"),
+    # He et al. 2016, section 4.2, with a cosine in place of the steps.
+    "resnet_cifar": Recipe(128, 30, "sgd", 0.1, 5e-4, "cosine", warmup=0.05),
+    "resnet": Recipe(64, 30, "sgd", 0.05, 5e-4, "cosine", warmup=0.05, label_smoothing=0.1),
+    "ssd": Recipe(
+        16, 60, "adamw", 1e-3, 1e-2, "cosine", warmup=0.05, clip_norm=5.0, average_decay=0.99
+    ),
+    "unet": Recipe(
+        8, 40, "adamw", 2e-3, 1e-2, "cosine", warmup=0.05, clip_norm=5.0, average_decay=0.99
+    ),
+}
+
+
+def recipe_for(model: str) -> Recipe:
+    """The recipe of the family that `model` belongs to."""
+    if model in RECIPES:
+        return RECIPES[model]
+    if model.startswith("ssd_"):
+        return RECIPES["ssd"]
+    if model.startswith("unet"):
+        return RECIPES["unet"]
+    depth = int(model.removeprefix("resnet"))
+    return RECIPES["resnet_cifar" if depth in (20, 32, 44, 56, 110) else "resnet"]
+
+
+def default_model(task: str, size_hw: tuple[int, int]) -> tuple[str, str]:
+    """A model for pictures of `size_hw` pixels, and why."""
+    if task == "detection":
+        return "ssd_resnet18", "the fastest detector here"
+    if task == "segmentation":
+        return "unet_bn", "the fastest segmentation network here"
+    if max(size_hw) <= 48:
+        return "quick32", f"the pictures are small ({size_hw[0]}x{size_hw[1]})"
+    return "resnet18", f"the pictures are {size_hw[0]}x{size_hw[1]}"
+
+
+def default_size(task: str, model: str, size_hw: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """The input size for pictures of `size_hw`: what two CPU cores train in bearable time.
+
+    Small pictures keep their size; larger ones are brought to a long side of 320 pixels for
+    detection, 256 for segmentation and a square of 128 for classification.
+    """
+    if task == "classification":
+        if model == "quick32":
+            return (32, 32) if max(size_hw) <= 32 else (48, 48)
+        if model == "lenet5":
+            return (28, 28) if size_hw == (28, 28) else (32, 32)
+        side = 32 if max(size_hw) <= 32 else 64 if max(size_hw) <= 64 else 128
+        return side, side
+    long_side = 320 if task == "detection" else 256
+    scale = min(1.0, long_side / max(size_hw))
+    height, width = (max(multiple, round(side * scale / multiple) * multiple) for side in size_hw)
+    return height, width

@@ -1,0 +1,172 @@
+"""A run at work: settings and open data, and the parts that are built from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+import manako
+from manako.config.settings import Settings
+from manako.console.messages import say
+from manako.data.preparation import Preparation
+from manako.data.transforms import Pipeline
+from manako.data.transforms.presets import augmentation
+from manako.models.protocols import DataInitialised
+from manako.models.weights import load_weights
+from manako.models.zoo import create_model
+from manako.recognizer import Recognizer, RecognizerSpec, evaluate
+from manako.runs.data import OpenData, measure_normalisation
+from manako.runs.folder import RunFolder
+from manako.structures import Scores
+from manako.tasks import Task, create_task
+from manako.training.checkpoints import Checkpoints
+from manako.training.distribution import Processes
+from manako.training.journal import Journal
+from manako.training.loop import Parts
+from manako.training.precision import seeded
+
+EVALUATION_BATCH = 64
+_PICTURES_TO_START = 1000  # that a data-initialised network may look at
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a run must find again when it goes on: measured once, kept in `run.json`."""
+
+    classes: tuple[str, ...]
+    data_fingerprint: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def measured(cls, settings: Settings, data: OpenData) -> Facts:
+        """The facts of the open data."""
+        channels = settings.channels
+        plain = _preparation(settings, mean=(0.0,) * channels, std=(1.0,) * channels)
+        mean, std = measure_normalisation(data.source("train"), plain)
+        return cls(data.dataset.classes, data.dataset.fingerprint(), mean, std)
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Facts:
+        """The facts that `as_json` wrote."""
+        return cls(
+            classes=tuple(saved["classes"]),
+            data_fingerprint=saved["data_fingerprint"],
+            mean=tuple(saved["mean"]),
+            std=tuple(saved["std"]),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The facts as a JSON object."""
+        return {**vars(self), "manako_version": manako.__version__}
+
+
+@dataclass(frozen=True)
+class Session:
+    """Settings, facts and data of a run that is being carried out."""
+
+    settings: Settings
+    facts: Facts
+    data: OpenData
+    processes: Processes
+
+    @property
+    def task(self) -> Task:
+        """The task with the options that matter in training."""
+        smoothing = self.settings.label_smoothing
+        options = {"label_smoothing": smoothing} if smoothing else {}
+        return create_task(self.settings.task, self.facts.classes, **options)
+
+    @property
+    def preparation(self) -> Preparation:
+        """The one way a picture becomes input of the network."""
+        return _preparation(self.settings, self.facts.mean, self.facts.std)
+
+    def recognizer(self, model: nn.Module, scores: Scores | None = None) -> Recognizer:
+        """`model` with its labels and preprocessing."""
+        settings, facts = self.settings, self.facts
+        spec = RecognizerSpec(
+            manako_version=manako.__version__,
+            task=settings.task,
+            model=settings.model,
+            model_options=settings.model_options,
+            classes=facts.classes,
+            size_hw=settings.size_hw,
+            rule=settings.rule,
+            colour_order="rgb" if settings.channels == 3 else "grey",
+            mean=facts.mean,
+            std=facts.std,
+            mirror=settings.mirror,
+            scores=None if scores is None else scores.as_json(),
+            data_fingerprint=facts.data_fingerprint,
+        )
+        return Recognizer(model, spec, settings.device)
+
+    def validate(self, model: nn.Module) -> Scores:
+        """The scores of `model` on the validation pictures, without intervals."""
+        return evaluate(
+            self.recognizer(model),
+            self.data.source("val"),
+            batch_size=EVALUATION_BATCH,
+            intervals=False,
+        ).scores
+
+    def new_model(self) -> nn.Module:
+        """The network at the start of the run: a function of the settings and the data alone."""
+        settings = self.settings
+        options: dict[str, Any] = dict(settings.model_options)
+        with seeded(settings.seed):
+            model = create_model(
+                settings.model,
+                num_classes=len(self.facts.classes),
+                in_channels=settings.channels,
+                **options,
+            )
+        if settings.weights is not None:
+            loaded = load_weights(model, settings.weights, classes=self.facts.classes)
+            say(loaded.message)
+        elif isinstance(model, DataInitialised):
+            model.init_from_images(self._first_images())
+        return model.to(settings.device).to(memory_format=torch.channels_last)
+
+    def parts(self, folder: RunFolder) -> Parts:
+        """What the loop needs."""
+        settings = self.settings
+        return Parts(
+            settings=settings,
+            task=self.task,
+            source=self.data.source("train"),
+            pipeline=Pipeline(
+                augmentation(settings.augment, settings.task, settings.size_hw, settings.rule)
+            ),
+            preparation=self.preparation,
+            validate=self.validate,
+            checkpoints=Checkpoints(folder.checkpoints),
+            journal=Journal(folder.journal),
+            processes=self.processes,
+        )
+
+    def _first_images(self) -> torch.Tensor:
+        source, preparation = self.data.source("train"), self.preparation
+        count = min(len(source), _PICTURES_TO_START)
+        images = [
+            preparation.prepare(source[index * len(source) // count].image)[0]
+            for index in range(count)
+        ]
+        return preparation.normalise(torch.stack(images))
+
+
+def _preparation(
+    settings: Settings, mean: tuple[float, ...], std: tuple[float, ...]
+) -> Preparation:
+    return Preparation(
+        size_hw=settings.size_hw,
+        rule=settings.rule,
+        channels=settings.channels,
+        mean=mean,
+        std=std,
+    )

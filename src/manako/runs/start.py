@@ -1,0 +1,130 @@
+"""Begin a run, or go on with one that was stopped."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from manako.config.settings import Asked, Resolved
+from manako.console.messages import say
+from manako.errors import ArtefactError, Stopped
+from manako.runs.choices import resolve
+from manako.runs.data import look_at, open_sources, read_split_data
+from manako.runs.finish import completed_run, finish
+from manako.runs.folder import (
+    RunFolder,
+    create_run_folder,
+    describe_environment,
+    existing_run_folder,
+    read_json,
+    write_json,
+)
+from manako.runs.planning import resolve_budget
+from manako.runs.result import Run
+from manako.runs.session import Facts, Session
+from manako.storage.locks import FolderLock
+from manako.training.distribution import joined_processes
+from manako.training.loop import fit
+from manako.training.precision import exact_arithmetic
+from manako.training.state import TrainingState
+
+
+def train(
+    data: str | Path, model: str | None = None, *, out: str | Path | None = None, **asked: Any
+) -> Run:
+    """Train on `data` and give the finished run.
+
+    `asked` are the fields of `manako.config.Asked`, such as `epochs=3`, `budget_seconds=600` or
+    `size_hw=(64, 64)`; what is not asked is chosen, and `config.yaml` in the run's folder says why.
+    """
+    started = time.monotonic()
+    wanted = Asked.of({**asked, "model": model})
+    dataset = read_split_data(data, wanted.seed or 0)
+    resolved = resolve(wanted, dataset, look_at(dataset), str(Path(data).resolve()))
+    settings = resolved.settings
+    with exact_arithmetic(settings.threads), joined_processes(settings.device) as processes:
+        sources = open_sources(dataset, settings.channels, workers=settings.threads)
+        session = Session(settings, Facts.measured(settings, sources), sources, processes)
+        if settings.budget_seconds is not None:
+            resolved = resolve_budget(resolved, session, started)
+            session = replace(session, settings=resolved.settings)
+        path = _begin(out, resolved, session.facts).path if processes.first else None
+        folder = RunFolder(processes.share(path) or Path())
+        return carry_out(folder, resolved, session)
+
+
+def resolve_settings(data: str | Path, model: str | None = None, **asked: Any) -> Resolved:
+    """What `train` would do with the same arguments, without doing it.
+
+    With a budget, the number of steps is a placeholder: it is measured when the run begins.
+    """
+    wanted = Asked.of({**asked, "model": model})
+    dataset = read_split_data(data, wanted.seed or 0)
+    return resolve(wanted, dataset, look_at(dataset), str(Path(data).resolve()))
+
+
+def resume(run_folder: str | Path) -> Run:
+    """Go on with the run in `run_folder` from its newest whole checkpoint.
+
+    The finished run is the same to the last bit as if it had never stopped. A run that is complete
+    is given back as it is.
+    """
+    folder = existing_run_folder(Path(run_folder))
+    if folder.complete:
+        say(f"{folder.path} is complete")
+        return completed_run(folder)
+    resolved = Resolved.load(folder.config)
+    settings = resolved.settings
+    facts = Facts.from_json(read_json(folder.facts))
+    dataset = read_split_data(settings.data, settings.seed)
+    if dataset.fingerprint() != facts.data_fingerprint:
+        raise ArtefactError(
+            f"the data in {settings.data} are not those that the run began with",
+            expected="the same pictures with the same labels",
+            fix="bring them back as they were, or train anew",
+        )
+    with exact_arithmetic(settings.threads), joined_processes(settings.device) as processes:
+        sources = open_sources(dataset, settings.channels, workers=settings.threads)
+        return carry_out(folder, resolved, Session(settings, facts, sources, processes))
+
+
+def _begin(out: str | Path | None, resolved: Resolved, facts: Facts) -> RunFolder:
+    settings = resolved.settings
+    name = f"{Path(settings.data).name.split('.')[0]}-{settings.model}"
+    folder = create_run_folder(None if out is None else Path(out), settings.task, name)
+    resolved.save(folder.config)
+    write_json(folder.environment, describe_environment())
+    write_json(folder.facts, facts.as_json())
+    return folder
+
+
+def carry_out(folder: RunFolder, resolved: Resolved, session: Session) -> Run:
+    """Train from the newest checkpoint, or the start, to the end; then evaluate and report."""
+    processes = session.processes
+    if not processes.first:
+        _train(folder, session)
+        processes.share(None)  # until the first process has finished the run
+        return completed_run(folder)
+    with FolderLock(folder.path):
+        say(f"run folder: {folder.path}")
+        try:
+            state = _train(folder, session)
+        except Stopped as stopped:
+            raise Stopped(stopped.what, fix=f"go on with: manako resume {folder.path}") from None
+        run = finish(folder, resolved, session, state)
+    processes.share(None)
+    return run
+
+
+def _train(folder: RunFolder, session: Session) -> TrainingState:
+    parts = session.parts(folder)
+    state = TrainingState(session.new_model(), session.settings)
+    found = parts.checkpoints.load_newest(state)
+    if session.processes.first:
+        parts.journal.rewind(state.progress.step)
+        if found is not None:
+            say(f"going on after step {state.progress.step} of {session.settings.steps}")
+    fit(parts, state)
+    return state

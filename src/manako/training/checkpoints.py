@@ -1,0 +1,129 @@
+"""Checkpoints: complete, hashed, on disk before the older one goes.
+
+    checkpoints/step-00000400/   model, optimizer and average as safetensors, state.json, MANIFEST
+    checkpoints/best/            the network with the best validation score so far
+
+A folder appears under its name only when all of it is on disk and reads back with the right hashes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from manako.console.messages import warn
+from manako.errors import ArtefactError, NumericError, ResourceError
+from manako.storage import replace_folder, save_folder, sweep_leftovers, verify_folder
+from manako.storage.tensors import load_tensors, save_tensors
+from manako.training.state import TrainingState
+
+_KEPT = 2
+_STATE = "state.json"
+
+
+class Checkpoints:
+    """The checkpoints of one run, in `folder`; used by one process at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._failed: ResourceError | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        sweep_leftovers(folder)
+
+    def save(self, state: TrainingState, *, forgive: bool = True) -> None:
+        """Put `state` on disk, then drop the oldest beyond two.
+
+        With `forgive` the first failure to write is only reported; the second in a row, or the
+        first without, raises `ResourceError` and names the checkpoint that is still good. A state
+        with a value that is not finite is refused with `NumericError`.
+        """
+        target = self.folder / f"step-{state.progress.step:08d}"
+        if target.exists():
+            return
+        poisoned = state.nonfinite()
+        if poisoned is not None:
+            raise NumericError(
+                f"{poisoned} is not finite after step {state.progress.step}; nothing was saved",
+                fix=f"{self._still_good()}; train with a smaller learning rate",
+            )
+        try:
+            save_folder(target, lambda into: _write(state, into))
+        except ResourceError as error:
+            if self._failed is not None or not forgive:
+                raise ResourceError(
+                    f"could not save step {state.progress.step}: {error.what}",
+                    expected=error.expected,
+                    fix=f"make room, then resume; {self._still_good()}",
+                ) from error
+            self._failed = error
+            warn(f"could not save step {state.progress.step}: {error.what}; will try once more")
+            return
+        self._failed = None
+        for old in self._steps()[:-_KEPT]:
+            _remove(old)
+
+    def load_newest(self, state: TrainingState) -> Path | None:
+        """Give `state` the newest checkpoint that is whole; damaged ones are set aside and named.
+
+        None where there is no checkpoint at all; an `ArtefactError` where all are damaged.
+        """
+        damaged = 0
+        for folder in reversed(self._steps()):
+            try:
+                verify_folder(folder)
+            except ArtefactError as error:
+                aside = folder.with_name(f"damaged-{folder.name}")
+                folder.rename(aside)
+                warn(f"{error.what}; kept as {aside.name}, trying the one before")
+                damaged += 1
+                continue
+            state.restore(*_read(folder))
+            return folder
+        if damaged:
+            raise ArtefactError(
+                f"all {damaged} checkpoints in {self.folder} are damaged",
+                fix="train anew into another folder",
+            )
+        return None
+
+    def save_best(self, model: nn.Module) -> None:
+        """Keep the weights of `model` as the best so far."""
+        replace_folder(
+            self.folder / "best",
+            lambda into: save_tensors(into / "model.safetensors", model.state_dict()),
+        )
+
+    def load_best(self) -> dict[str, Tensor]:
+        """The weights that `save_best` kept last."""
+        best = self.folder / "best"
+        verify_folder(best)
+        return load_tensors(best / "model.safetensors")
+
+    def _steps(self) -> list[Path]:
+        return sorted(self.folder.glob("step-*"))
+
+    def _still_good(self) -> str:
+        kept = self._steps()
+        return f"the last good checkpoint is {kept[-1]}" if kept else "there is no checkpoint yet"
+
+
+def _write(state: TrainingState, into: Path) -> None:
+    for stem, tensors in state.tensors().items():
+        save_tensors(into / f"{stem}.safetensors", tensors)
+    (into / _STATE).write_text(json.dumps(state.numbers(), allow_nan=False), encoding="utf-8")
+
+
+def _read(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    tensors = {path.stem: load_tensors(path) for path in folder.glob("*.safetensors")}
+    return tensors, json.loads((folder / _STATE).read_text(encoding="utf-8"))
+
+
+def _remove(folder: Path) -> None:
+    """Remove a checkpoint; a kill half-way leaves no torn one under a checkpoint's name."""
+    aside = folder.with_name(f"removed-{folder.name}")
+    folder.rename(aside)
+    shutil.rmtree(aside)

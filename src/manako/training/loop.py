@@ -1,0 +1,204 @@
+"""The loop. To train otherwise, copy `fit` and use the same parts."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from manako.config.settings import Settings
+from manako.console.progress import track
+from manako.data.loader import Order, SampleSource, training_batches
+from manako.data.order import steps_per_epoch
+from manako.data.preparation import Preparation
+from manako.data.transforms import Pipeline
+from manako.errors import NumericError, Stopped
+from manako.structures import Batch, Scores
+from manako.tasks import Task
+from manako.training.checkpoints import Checkpoints
+from manako.training.distribution import Processes
+from manako.training.journal import Journal
+from manako.training.optimizers import set_learning_rate
+from manako.training.precision import autocast, seed_step
+from manako.training.schedule import learning_rate
+from manako.training.signals import StopRequest
+from manako.training.state import TrainingState
+
+_ROWS = 100  # about so many rows of training loss in a journal
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run is made of; nothing here changes while it runs."""
+
+    settings: Settings
+    task: Task
+    source: SampleSource
+    pipeline: Pipeline
+    preparation: Preparation
+    validate: Callable[[nn.Module], Scores]
+    checkpoints: Checkpoints
+    journal: Journal
+    processes: Processes
+
+    @property
+    def order(self) -> Order:
+        """Which samples each step sees."""
+        return Order(self.settings.seed, self.settings.batch)
+
+
+def fit(parts: Parts, state: TrainingState) -> None:
+    """Train from where `state` is to the last step.
+
+    Raises `Stopped` when a signal came (the state is saved), `NumericError` when the loss is no
+    longer finite (before the weights are touched by it).
+    """
+    settings, progress, processes = parts.settings, state.progress, parts.processes
+    if finished(state, settings):
+        return
+    network = processes.wrap(state.model)
+    batches = training_batches(
+        parts.source,
+        parts.pipeline,
+        order=parts.order,
+        steps=range(progress.step, settings.steps),
+        workers=settings.workers,
+        rank=processes.rank,
+        world=processes.world,
+    )
+    clock, saved_at = time.monotonic(), time.monotonic()
+    pictures = min(settings.batch, len(parts.source))
+    with (
+        StopRequest() as stop,
+        closing(batches),
+        track(
+            "training", total=(settings.steps - progress.step) * pictures, unit="pictures"
+        ) as bar,
+    ):
+        for batch in batches:
+            losses = learn(network, batch, state, parts)
+            progress.step += 1
+            progress.seconds += time.monotonic() - clock
+            clock = time.monotonic()
+            note_losses(losses, state, parts)
+            bar.advance(pictures, f"loss {sum(losses.values()):.3f}")
+
+            if progress.step % settings.validate_every == 0 or progress.step == settings.steps:
+                done = processes.share(validate(state, parts) if processes.first else False)
+                if done:
+                    break
+            overdue = time.monotonic() - saved_at >= settings.save_seconds
+            stopping = processes.any(stop.received is not None)
+            if processes.first and (overdue or stopping):
+                parts.checkpoints.save(state, forgive=not stopping)
+                saved_at = time.monotonic()
+            if stopping:
+                cause = stop.received or "a signal"
+                raise Stopped(f"stopped by {cause} after step {progress.step}; the state is saved")
+    if processes.first:
+        parts.checkpoints.save(state, forgive=False)
+
+
+def learn(network: nn.Module, batch: Batch, state: TrainingState, parts: Parts) -> dict[str, float]:
+    """One step: forward, loss, backward, update. The named losses."""
+    settings, step = parts.settings, state.progress.step
+    seed_step(settings.seed, step)
+    set_learning_rate(state.optimizer, learning_rate(settings, step))
+    images = parts.preparation.normalise(batch.images.to(settings.device))
+    state.model.train()
+
+    with autocast(settings.device, settings.precision):
+        raw = network(images)
+    losses = parts.task.loss(raw, batch.targets)
+    total = torch.stack(list(losses.values())).sum()
+    refuse_nonfinite(total, step, batch)
+
+    state.optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(total * share_of_batch(batch, parts))
+    if settings.clip_norm > 0:
+        nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)
+    state.optimizer.step()
+    if state.average is not None:
+        state.average.update(state.model)
+    return {name: float(loss.detach()) for name, loss in losses.items()}
+
+
+def share_of_batch(batch: Batch, parts: Parts) -> float:
+    """The weight with which this process's mean loss enters the mean over all processes.
+
+    Gradients are averaged over processes; where a batch does not divide evenly, the larger share
+    must count for more.
+    """
+    processes = parts.processes
+    if processes.world == 1:
+        return 1.0
+    return len(batch) / processes.mean(len(batch))
+
+
+def refuse_nonfinite(loss: Tensor, step: int, batch: Batch) -> None:
+    """Raise `NumericError` if `loss` is not finite, naming the step and the pictures."""
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        names = ", ".join(batch.names[:8]) + (", …" if len(batch) > 8 else "")
+        raise NumericError(
+            f"the loss became {value} at step {step}, with the pictures {names}",
+            expected="a finite number",
+            fix="use a smaller --lr, or --precision float32; the last checkpoint is untouched",
+        )
+
+
+def note_losses(losses: dict[str, float], state: TrainingState, parts: Parts) -> None:
+    """Add to the running means, and write them to the journal now and then."""
+    progress, settings = state.progress, parts.settings
+    for name, loss in losses.items():
+        progress.loss_sums[name] = progress.loss_sums.get(name, 0.0) + loss
+    progress.loss_count += 1
+    if progress.step % max(1, settings.steps // _ROWS) and progress.step != settings.steps:
+        return
+    means = {name: total / progress.loss_count for name, total in progress.loss_sums.items()}
+    progress.loss_sums, progress.loss_count = {}, 0
+    if not parts.processes.first:
+        return
+    row = {**place(state, parts), "lr": learning_rate(settings, progress.step - 1)}
+    row["loss"] = sum(means.values())
+    if len(means) > 1:
+        row |= {f"loss/{name}": mean for name, mean in means.items()}
+    parts.journal.add(row)
+
+
+def validate(state: TrainingState, parts: Parts) -> bool:
+    """Score the network so far, keep it if it is the best; True when it is time to stop early."""
+    progress, settings = state.progress, parts.settings
+    scores = parts.validate(state.product)
+    score = scores.main.value
+    if progress.best_score is None or score > progress.best_score:
+        progress.best_score, progress.best_step = score, progress.step
+        progress.validations_since_best = 0
+        parts.checkpoints.save_best(state.product)
+    else:
+        progress.validations_since_best += 1
+    row = {f"val/{name}": one.value for name, one in scores.overall.items()}
+    parts.journal.add({**place(state, parts), **row})
+    return finished(state, settings)
+
+
+def finished(state: TrainingState, settings: Settings) -> bool:
+    """Whether the last step is done, or validation has stopped getting better."""
+    patience = settings.stop_after
+    stopped_early = 0 < patience <= state.progress.validations_since_best
+    return stopped_early or state.progress.step >= settings.steps
+
+
+def place(state: TrainingState, parts: Parts) -> dict[str, float]:
+    """Where in the run a row of the journal belongs."""
+    progress = state.progress
+    return {
+        "step": progress.step,
+        "epoch": progress.step / steps_per_epoch(len(parts.source), parts.settings.batch),
+        "seconds": round(progress.seconds, 3),
+    }

@@ -1,0 +1,66 @@
+import pytest
+import torch
+from torch import nn
+
+from manako.models.backbones import resnet
+
+BUILDERS = {
+    18: resnet.resnet18,
+    34: resnet.resnet34,
+    50: resnet.resnet50,
+    101: resnet.resnet101,
+    152: resnet.resnet152,
+}
+
+
+@pytest.mark.parametrize("depth", BUILDERS)
+def test_the_name_counts_the_layers_with_the_head(depth):
+    with torch.device("meta"):
+        model = BUILDERS[depth]()
+
+    main_path = [
+        name
+        for name, layer in model.named_modules()
+        if isinstance(layer, nn.Conv2d) and "downsample" not in name
+    ]
+
+    assert len(main_path) + 1 == depth
+
+
+@pytest.mark.parametrize("depth", BUILDERS)
+@pytest.mark.parametrize("size_hw", [(64, 96), (75, 33)])
+def test_feature_maps_have_the_promised_strides_and_channels(depth, size_hw):
+    with torch.device("meta"):
+        model = BUILDERS[depth](in_channels=1).eval()
+        images = torch.zeros(2, 1, *size_hw)
+
+    features = model(images)
+
+    shapes = {stride: tuple(x.shape) for stride, x in features.items()}
+    height, width = size_hw
+    assert shapes == {
+        stride: (2, channels, -(-height // stride), -(-width // stride))
+        for stride, channels in model.channels.items()
+    }
+
+
+def test_a_bottleneck_strides_in_its_3x3_convolution():
+    block = resnet.Bottleneck(8, 4, stride=2)
+
+    assert (block.conv1.stride, block.conv2.stride, block.conv3.stride) == ((1, 1), (2, 2), (1, 1))
+
+
+def test_the_shortcut_is_a_convolution_only_where_shapes_differ():
+    assert isinstance(resnet.shortcut(64, 64, 1), nn.Identity)
+    assert resnet.shortcut(64, 128, 1)[0].stride == (1, 1)
+    assert resnet.shortcut(64, 64, 2)[0].stride == (2, 2)
+
+
+def test_fresh_weights_follow_kaiming_and_norms_start_as_the_identity():
+    model = resnet.resnet18()
+
+    convolution, norm = model.layer3[1].conv1, model.layer3[1].bn2
+
+    assert convolution.weight.std().item() == pytest.approx((2 / (256 * 9)) ** 0.5, rel=0.01)
+    assert torch.equal(norm.weight, torch.ones(256))
+    assert torch.equal(norm.bias, torch.zeros(256))

@@ -1,0 +1,26 @@
+import pytest
+import torch
+from torch import nn
+
+from manako.models.layers.initialise import kaiming_normal
+
+
+def test_convolutions_are_drawn_for_their_outputs_and_biases_are_zero():
+    module = nn.Sequential(nn.Conv2d(8, 256, 5), nn.Sequential(nn.Conv2d(256, 32, 3, bias=False)))
+
+    kaiming_normal(module)
+    first, second = module[0], module[1][0]
+
+    assert first.weight.std().item() == pytest.approx((2 / (256 * 25)) ** 0.5, rel=0.02)
+    assert second.weight.std().item() == pytest.approx((2 / (32 * 9)) ** 0.5, rel=0.02)
+    assert abs(first.weight.mean().item()) < 1e-3
+    assert torch.equal(first.bias, torch.zeros(256))
+
+
+def test_norms_and_linear_layers_are_left_alone():
+    module = nn.Sequential(nn.BatchNorm2d(4), nn.Linear(3, 2))
+    before = [parameter.clone() for parameter in module.parameters()]
+
+    kaiming_normal(module)
+
+    assert all(map(torch.equal, before, module.parameters()))

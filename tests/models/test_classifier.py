@@ -1,0 +1,33 @@
+import torch
+from torch import nn
+
+from manako.models.classifier import Classifier
+from manako.models.protocols import ClassRows, WholeModel
+
+
+class TwoMaps(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.channels = {8: 4, 2: 3}
+
+    def forward(self, images):
+        return {2: images, 8: torch.cat([images, images[:, :1]], 1) * 2}
+
+
+def test_logits_are_a_linear_function_of_the_mean_of_the_deepest_map():
+    model = Classifier(TwoMaps(), num_classes=5)
+    images = torch.randn(2, 3, 6, 7, generator=torch.Generator().manual_seed(0))
+
+    logits = model(images)
+
+    deepest = torch.cat([images, images[:, :1]], 1) * 2
+    means = deepest.sum((2, 3)) / 42
+    torch.testing.assert_close(logits, means @ model.head.weight.T + model.head.bias)
+
+
+def test_the_rows_of_the_head_are_the_classes():
+    model = Classifier(TwoMaps(), num_classes=5)
+
+    assert isinstance(model, WholeModel)
+    assert model.class_rows() == {"head.weight": ClassRows(), "head.bias": ClassRows()}
+    assert model.head.weight.shape == (5, 4)

@@ -1,0 +1,119 @@
+"""What holds for every name in the table."""
+
+import pytest
+import torch
+
+from manako.models.zoo import MODELS, model_info
+
+KINDS = ["lenet5", "quick32", "resnet18", "resnet50", "resnet20", "ssd_resnet18", "unet", "unet_bn"]
+
+
+def small_size(name):
+    sizes = {"classification": (32, 32), "detection": (64, 64), "segmentation": (16, 32)}
+    return (28, 28) if name == "lenet5" else sizes[model_info(name).task]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def case(request, build, random_images):
+    """One network of every kind, and two pictures for it."""
+    channels = model_info(request.param).in_channels
+    options = {"width": 16} if request.param.startswith("unet") else {}
+    model = build(request.param, in_channels=channels, **options)
+    return model, random_images(2, channels, *small_size(request.param))
+
+
+def outputs(raw):
+    """Everything learned that a raw output holds, as one row of numbers."""
+    if hasattr(raw, "class_logits"):
+        return torch.cat([raw.class_logits.flatten(), raw.offsets.flatten()]).float()
+    return raw.flatten().float()
+
+
+def relative_difference(found, expected):
+    return float((found - expected).norm() / expected.norm())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_name_runs_forward_and_backward(name):
+    with torch.device("meta"):  # shapes without values: the largest take no longer than the least
+        model = MODELS[name].build(num_classes=3, in_channels=3).train()
+        images = torch.zeros(2, 3, *small_size(name), requires_grad=True)
+
+    outputs(model(images)).sum().backward()
+
+    assert images.grad.shape == images.shape
+    for parameter_name, parameter in model.named_parameters():
+        assert (parameter.grad is not None) == parameter.requires_grad, parameter_name
+
+
+def test_every_trained_parameter_gets_a_finite_gradient_and_twice_the_same(case):
+    model, images = case
+    model.train()
+    runs = []
+
+    for _ in range(2):
+        model.zero_grad()
+        raw = outputs(model(images))
+        (raw * torch.linspace(-1, 1, len(raw))).sum().backward()
+        gradients = {n: p.grad for n, p in model.named_parameters() if p.requires_grad}
+        runs.append((raw.detach(), gradients))
+
+    (first, gradients), (second, again) = runs
+    assert torch.equal(first, second)
+    for name, gradient in gradients.items():
+        assert gradient is not None, name
+        assert gradient.isfinite().all(), name
+        assert torch.equal(gradient, again[name]), name
+    model.zero_grad(set_to_none=True)
+
+
+@torch.no_grad()
+def test_training_and_evaluation_return_the_same_kind_of_thing(case):
+    model, images = case
+
+    trained, evaluated = model.train()(images), model.eval()(images)
+
+    assert type(trained) is type(evaluated)
+    assert outputs(trained).shape == outputs(evaluated).shape
+
+
+@torch.no_grad()
+def test_channels_last_changes_nothing_but_rounding(case):
+    model, images = case
+    model.eval()
+
+    expected = outputs(model(images))
+    model.to(memory_format=torch.channels_last)
+    found = outputs(model(images.contiguous(memory_format=torch.channels_last)))
+
+    assert relative_difference(found, expected) < 1e-4
+
+
+@torch.no_grad()
+def test_bfloat16_autocast_stays_near(case):
+    model, images = case
+    model.eval()
+
+    expected = outputs(model(images))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = outputs(model(images))
+
+    assert found.isfinite().all()
+    assert relative_difference(found, expected) < 0.15
+
+
+@torch.no_grad()
+def test_pictures_of_a_batch_do_not_touch_each_other_in_evaluation(case):
+    model, images = case
+    model.eval()
+
+    together = outputs(model(images))
+    apart = [model(images[index : index + 1]) for index in range(2)]
+    if hasattr(apart[0], "class_logits"):
+        logits = torch.cat([raw.class_logits.flatten() for raw in apart])
+        offsets = torch.cat([raw.offsets.flatten() for raw in apart])
+        apart = torch.cat([logits, offsets])
+    else:
+        apart = torch.cat([raw.flatten() for raw in apart])
+
+    assert relative_difference(apart, together) < 1e-4

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from manako.reports import lettering
+from manako.reports.lettering import class_label, drawable, shortened, text_size
+
+
+def test_european_names_are_drawn_as_they_are():
+    for name in ("cat", "Hündin", "žába", "σκύλος", "собака", "a–b → c"):
+        assert drawable(name, 3) == name
+
+
+@pytest.mark.parametrize("name", ["赤血球", "a\u202eb", "two\nlines", "\udcff", "", "   "])
+def test_names_that_the_font_lacks_become_the_number_of_the_class(name):
+    assert drawable(name, 3) == "#3"
+
+
+def test_a_label_beyond_the_classes_is_a_number():
+    assert class_label(7, ("cat", "dog")) == "#7"
+
+
+def test_shortened_text_fits_and_short_text_stays():
+    name = "a name much too long for its place"
+
+    cut = shortened(name, 80, 12)
+
+    assert cut.endswith("…")
+    assert name.startswith(cut[:-1])
+    assert text_size(cut, 12)[0] <= 80
+    assert shortened("cat", 80, 12) == "cat"
+
+
+def test_without_matplotlib_pillows_own_font_is_used(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    lettering.font.cache_clear()
+    try:
+        assert lettering.font(12).getname()[0] != "DejaVu Sans"
+    finally:
+        lettering.font.cache_clear()

@@ -1,0 +1,102 @@
+"""Single files: atomic, durable, and logs that survive a torn line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manako.errors import ResourceError, UsageError
+from manako.storage import append_line, hash_file, write_bytes_atomic, write_text_atomic
+
+
+def test_a_file_is_written_with_its_parents_and_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "new" / "a.json"
+
+    write_text_atomic(path, "first\r\n")
+    write_text_atomic(path, "größer\n")
+
+    assert path.read_bytes() == "größer\n".encode()
+    assert [one.name for one in path.parent.iterdir()] == ["a.json"]
+
+
+def test_a_new_file_has_the_permissions_that_the_umask_leaves(tmp_path):
+    old = os.umask(0o027)
+    try:
+        write_bytes_atomic(tmp_path / "a", b"")
+    finally:
+        os.umask(old)
+
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
+def test_a_disk_that_refuses_keeps_the_old_file_and_leaves_no_temporary(tmp_path, monkeypatch):
+    write_text_atomic(tmp_path / "a", "old")
+
+    def refuse(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+
+    with pytest.raises(ResourceError, match=r"cannot write .*a: the disk is full .*GB free on"):
+        write_text_atomic(tmp_path / "a", "new")
+
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert [one.name for one in tmp_path.iterdir()] == ["a"]
+
+
+def test_other_system_errors_are_not_renamed(tmp_path):
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(IsADirectoryError):
+        write_text_atomic(tmp_path / "folder", "text")
+
+
+def test_a_line_after_a_torn_line_begins_below_it(tmp_path):
+    append_line(tmp_path / "log", "one")
+    with (tmp_path / "log").open("ab") as file:
+        file.write(b"torn")
+
+    append_line(tmp_path / "log", "zwölf")
+    append_line(tmp_path / "log", "three")
+
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "one\ntorn\nzwölf\nthree\n"
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\r"])
+def test_a_line_of_two_lines_is_refused(tmp_path, text):
+    with pytest.raises(UsageError, match="a line for log must not contain line breaks"):
+        append_line(tmp_path / "log", text)
+
+
+@given(data=st.binary(max_size=200))
+def test_the_hash_is_the_sha256_of_what_was_written(tmp_path_factory, data):
+    import hashlib
+
+    path = tmp_path_factory.mktemp("hash") / "file"
+    write_bytes_atomic(path, data)
+
+    found = hash_file(path)
+
+    assert found == hashlib.sha256(data).hexdigest()
+
+
+def test_the_names_of_the_file_and_of_new_parents_are_synced(tmp_path, monkeypatch):
+    log, fsync = [], os.fsync
+
+    def note(descriptor):
+        log.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+
+    write_text_atomic(tmp_path / "one" / "two" / "a.json", "{}")
+
+    assert log[:2] == [tmp_path.name, "one"]
+    assert log[2].startswith(".tmp-a.json-")
+    assert log[3:] == ["two"]

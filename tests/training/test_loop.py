@@ -1,0 +1,155 @@
+import os
+import signal
+
+import pytest
+import torch
+from parts import RandomPictures, small_network, small_parts
+
+from manako.errors import NumericError, Stopped
+from manako.structures import Score, Scores
+from manako.training.loop import fit
+from manako.training.precision import exact_arithmetic
+from manako.training.state import TrainingState
+
+
+def train(folder, until=None, **changes):
+    """Train in `folder` from its newest checkpoint, stopping by a signal after step `until`."""
+    parts = small_parts(folder, **changes)
+    state = TrainingState(small_network(), parts.settings)
+    parts.checkpoints.load_newest(state)
+    parts.journal.rewind(state.progress.step)
+    with exact_arithmetic(threads=1):
+        if until is None:
+            fit(parts, state)
+        else:
+            advance = state.average.update
+
+            def update_then_stop(model):
+                advance(model)
+                if state.progress.step + 1 == until:
+                    os.kill(os.getpid(), signal.SIGTERM)
+
+            state.average.update = update_then_stop
+            with pytest.raises(Stopped, match=f"stopped by SIGTERM after step {until}"):
+                fit(parts, state)
+    return state
+
+
+def same_bits(one, other):
+    first, second = one.tensors(), other.tensors()
+    return first.keys() == second.keys() and all(
+        first[stem].keys() == second[stem].keys()
+        and all(torch.equal(value, second[stem][name]) for name, value in first[stem].items())
+        for stem in first
+    )
+
+
+@pytest.mark.parametrize("stop_after", range(1, 12))
+def test_a_run_stopped_after_any_step_ends_with_the_same_bits(tmp_path, stop_after):
+    whole = train(tmp_path / "whole")
+
+    train(tmp_path / "parts", until=stop_after)
+    resumed = train(tmp_path / "parts")
+
+    assert same_bits(whole, resumed)
+    assert whole.progress.best_step == resumed.progress.best_step
+    rows = [
+        [{k: v for k, v in row.items() if k != "seconds"} for row in parts.journal.rows()]
+        for parts in (small_parts(tmp_path / "whole"), small_parts(tmp_path / "parts"))
+    ]
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_run_stopped_twice_ends_with_the_same_bits(tmp_path, optimizer):
+    whole = train(tmp_path / "whole", optimizer=optimizer, clip_norm=1.0)
+
+    train(tmp_path / "parts", until=3, optimizer=optimizer, clip_norm=1.0)
+    train(tmp_path / "parts", until=8, optimizer=optimizer, clip_norm=1.0)
+    resumed = train(tmp_path / "parts", optimizer=optimizer, clip_norm=1.0)
+
+    assert same_bits(whole, resumed)
+
+
+def test_the_seed_changes_the_run(tmp_path):
+    first = train(tmp_path / "first", seed=0)
+    second = train(tmp_path / "second", seed=1)
+
+    assert not same_bits(first, second)
+
+
+def test_workers_do_not_change_a_bit(tmp_path):
+    alone = train(tmp_path / "alone", workers=0)
+    helped = train(tmp_path / "helped", workers=2)
+
+    assert same_bits(alone, helped)
+
+
+def test_training_learns_what_can_be_learned(tmp_path):
+    parts = small_parts(tmp_path, steps=100, validate_every=100, lr=0.02)
+    state = TrainingState(small_network(), parts.settings)
+
+    with exact_arithmetic(threads=1):
+        fit(parts, state)
+
+    losses = [row["loss"] for row in parts.journal.rows() if "loss" in row]
+    assert sum(losses[-5:]) < 0.3 * sum(losses[:5])
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_before_the_weights_are_touched(tmp_path):
+    parts = small_parts(tmp_path, lr=0.05)
+    model = small_network()
+    with torch.no_grad():
+        model[5].bias.fill_(float("inf"))
+    state = TrainingState(model, parts.settings)
+    before = {name: value.clone() for name, value in model.named_parameters()}
+
+    with (
+        exact_arithmetic(threads=1),
+        pytest.raises(NumericError, match=r"the loss became nan at step 0, with the pictures pic"),
+    ):
+        fit(parts, state)
+
+    assert all(torch.equal(before[name], value) for name, value in model.named_parameters())
+    assert parts.checkpoints.load_newest(state) is None
+
+
+def test_early_stopping_ends_the_run_and_a_resume_does_not_go_on(tmp_path):
+    falling = iter([0.5, 0.4, 0.3, 0.2, 0.1])
+
+    def validate(model):
+        return Scores("accuracy", {"accuracy": Score(next(falling))})
+
+    first = train(tmp_path, validate=validate, validate_every=2, stop_after=2)
+    again = train(tmp_path, validate=validate, validate_every=2, stop_after=2)
+
+    assert (first.progress.step, first.progress.best_step) == (6, 2)
+    assert again.progress.step == 6
+
+
+def test_the_best_network_is_kept_not_the_last(tmp_path):
+    scores = iter([0.2, 0.9, 0.5])
+    seen = []
+
+    def validate(model):
+        seen.append({name: value.clone() for name, value in model.state_dict().items()})
+        return Scores("accuracy", {"accuracy": Score(next(scores))})
+
+    state = train(tmp_path, validate=validate)
+    best = small_parts(tmp_path).checkpoints.load_best()
+
+    assert state.progress.best_step == 8
+    assert all(torch.equal(best[name], value) for name, value in seen[1].items())
+
+
+def test_a_checkpoint_is_saved_after_every_step_when_asked(tmp_path):
+    train(tmp_path, save_seconds=0.0, steps=5)
+
+    kept = sorted(one.name for one in (tmp_path / "checkpoints").glob("step-*"))
+    assert kept == ["step-00000004", "step-00000005"]
+
+
+def test_a_small_last_batch_is_spread_so_that_norms_can_use_it(tmp_path):
+    state = train(tmp_path, source=RandomPictures(6), steps=4)
+
+    assert state.progress.step == 4
