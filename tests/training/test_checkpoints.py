@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 import torch
-from parts import small_network, small_settings
+from small_run import small_network, small_settings
 
 from manako.errors import ArtefactError, NumericError, ResourceError
 from manako.training import checkpoints as module

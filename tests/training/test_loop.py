@@ -3,7 +3,7 @@ import signal
 
 import pytest
 import torch
-from parts import RandomPictures, small_network, small_parts
+from small_run import RandomPictures, small_network, small_parts
 
 from manako.errors import NumericError, Stopped
 from manako.structures import Score, Scores

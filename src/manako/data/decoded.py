@@ -27,6 +27,7 @@ from manako.console.messages import warn
 from manako.data.dataset import Item, MaskFile, load_sample
 from manako.data.decode import image_size_hw
 from manako.data.files import FileTree
+from manako.data.parcels import to_arrays, to_tensors
 from manako.errors import ResourceError
 from manako.storage.caches import Cache
 from manako.structures import MaskTarget, Sample
@@ -64,6 +65,9 @@ class DecodingSource:
     def __getitem__(self, index: int) -> Sample:
         return load_sample(self.files, self.items[index], self.channels)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _decoding_source, (self.files, _packed(self.items), self.channels)
+
 
 @dataclass(frozen=True)
 class DecodedSplit:
@@ -92,7 +96,7 @@ class DecodedSplit:
 
     def __reduce__(self) -> tuple[object, ...]:
         # Memory maps do not travel between processes; each opens its own.
-        return (DecodedSplit, (self.folder, self.items, self.channels))
+        return _decoded_split, (self.folder, _packed(self.items), self.channels)
 
     @cached_property
     def _places(self) -> list[tuple[int, int, int]]:
@@ -164,6 +168,26 @@ def decoded_split(
             warn(f"decoded pictures cannot be kept, so training is slower: {error}")
             return plain
     return DecodedSplit(folder, items, channels)
+
+
+_Packed = tuple[tuple[Any, ...], ...]
+
+
+def _packed(items: tuple[Item, ...]) -> _Packed:
+    """Items as they go to another process, without tensors."""
+    return tuple((one.image, to_arrays(one.truth), one.group, one.size_hw) for one in items)
+
+
+def _unpacked(items: _Packed) -> tuple[Item, ...]:
+    return tuple(Item(image, to_tensors(truth), *others) for image, truth, *others in items)
+
+
+def _decoding_source(files: FileTree, items: _Packed, channels: int) -> DecodingSource:
+    return DecodingSource(files, _unpacked(items), channels)
+
+
+def _decoded_split(folder: Path, items: _Packed, channels: int) -> DecodedSplit:
+    return DecodedSplit(folder, _unpacked(items), channels)
 
 
 class _TooLarge(Exception):  # noqa: N818 - no error: it only ends the writing

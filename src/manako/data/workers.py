@@ -24,21 +24,17 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from manako.data.parcels import Arrays, to_arrays, to_tensors
 from manako.errors import ManakoError, ResourceError
-from manako.structures import Batch, BoxTargets, ClassTarget, Frame, MaskTarget, Target
+from manako.structures import Batch, ClassTarget, Frame
 
 Make = Callable[[int], Batch]
 """A batch from its number. It is sent to every worker, so it must be possible to pickle it."""
 
 Batches = Generator[Batch, None, None]
 """Batches one by one. `close()` (or `contextlib.closing`) ends their workers at once."""
-
-_Boxes = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_] | None]
-_Truth = _Boxes | NDArray[np.uint8] | ClassTarget | None
 
 AHEAD = 2  # steps each worker has been asked for: one is made while another waits to be taken
 PATIENCE_SECONDS = 300.0  # without an answer, a worker is given up
@@ -60,7 +56,7 @@ def batches_of_workers(make: Make, steps: Iterable[int], workers: int) -> Batche
         remaining = iter(steps)
         for turn, step in enumerate(remaining):
             worker = pool.workers[turn % workers]
-            worker.ask(step)
+            worker.send(step)
             waiting.append(worker)
             if len(waiting) == AHEAD * workers:
                 yield waiting.popleft().answer()
@@ -77,39 +73,44 @@ class _Pool:
         self.workers: list[_Worker] = []
         try:
             for _ in range(workers):
-                self.workers.append(_Worker(context, make))
+                self.workers.append(_Worker(context))
+            for worker in self.workers:  # all are starting meanwhile
+                worker.send(make)
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
         """End the workers; by force those that do not end by themselves."""
-        for worker in self.workers:
+        ending, self.workers = self.workers, []
+        for worker in ending:
             worker.connection.close()
-        for worker in self.workers:
+        for worker in ending:
             worker.end()
 
 
 class _Worker:
     """One process, seen from the one that uses it."""
 
-    def __init__(self, context: BaseContext, make: Make) -> None:
+    def __init__(self, context: BaseContext) -> None:
         self.connection, theirs = context.Pipe()
         self.process = context.Process(  # type: ignore[attr-defined]
-            target=_serve, args=(make, theirs), name="manako-loader", daemon=True
+            target=_serve, args=(theirs,), name="manako-loader", daemon=True
         )
         try:
             self.process.start()
         finally:
             theirs.close()  # or the pipe would not end with the worker
 
-    def ask(self, step: int) -> None:
+    def send(self, message: Make | int) -> None:
+        """First what makes batches, then the step of each batch that is wanted."""
         try:
-            self.connection.send(step)
+            self.connection.send(message)
         except OSError as error:
             raise self._lost() from error
 
     def answer(self) -> Batch:
+        """The batch of the earliest step not yet answered."""
         try:
             if not self.connection.poll(PATIENCE_SECONDS):
                 raise ResourceError(
@@ -127,6 +128,7 @@ class _Worker:
         raise RuntimeError(f"a loader worker failed:\n{answer}")
 
     def end(self) -> None:
+        """Wait for the process, whose pipe is closed."""
         self.process.join(GRACE_SECONDS)
         if self.process.is_alive():
             self.process.kill()
@@ -157,13 +159,17 @@ def _context() -> BaseContext:
     return context
 
 
-def _serve(make: Make, connection: Connection) -> None:
+def _serve(connection: Connection) -> None:
     """Answer until the pipe ends: what a worker process does."""
     # A signal to the whole group (Ctrl-C, a batch system that stops a job) is the main process's
     # to handle: it may want a few more batches before it saves, and it ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     torch.set_num_threads(1)
+    try:
+        make: Make = connection.recv()
+    except EOFError:  # nothing was wanted
+        return
     with suppress(EOFError, OSError):  # the other side is closed, or its process is gone
         while True:
             _answer(make, connection.recv(), connection)
@@ -191,40 +197,22 @@ def _answer(make: Make, step: int, connection: Connection) -> None:
 class _Parcel:
     """A batch without its pixels, which follow as plain bytes.
 
-    Truths hold arrays instead of tensors, which would travel in shared memory.
+    The truths are those of `to_arrays`.
     """
 
     shape: tuple[int, ...]
-    truths: tuple[_Truth, ...]
+    truths: tuple[Arrays | ClassTarget | None, ...]
     frames: tuple[Frame, ...]
     names: tuple[str, ...]
 
 
 def _pack(batch: Batch) -> _Parcel:
-    truths = tuple(_to_arrays(target) for target in batch.targets)
+    truths = tuple(to_arrays(target) for target in batch.targets)
     return _Parcel(tuple(batch.images.shape), truths, batch.frames, batch.names)
 
 
 def _unpack(parcel: _Parcel, connection: Connection) -> Batch:
     images = torch.empty(parcel.shape, dtype=torch.uint8)
     connection.recv_bytes_into(images.numpy().reshape(-1))
-    targets = tuple(_to_tensors(truth) for truth in parcel.truths)
+    targets = tuple(to_tensors(truth) for truth in parcel.truths)
     return Batch(images, targets, parcel.frames, parcel.names)
-
-
-def _to_arrays(target: Target | None) -> _Truth:
-    if isinstance(target, BoxTargets):
-        ignored = None if target.ignored is None else target.ignored.numpy()
-        return target.boxes_xyxy.numpy(), target.labels.numpy(), ignored
-    return target.mask.numpy() if isinstance(target, MaskTarget) else target
-
-
-def _to_tensors(truth: _Truth) -> Target | None:
-    if isinstance(truth, tuple):
-        boxes_xyxy, labels, ignored = truth
-        return BoxTargets(
-            torch.from_numpy(boxes_xyxy),
-            torch.from_numpy(labels),
-            None if ignored is None else torch.from_numpy(ignored),
-        )
-    return MaskTarget(torch.from_numpy(truth)) if isinstance(truth, np.ndarray) else truth

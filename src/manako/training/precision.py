@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
-from torch.utils import deterministic
 
 from manako.config.settings import Precision
 from manako.errors import UsageError
@@ -70,6 +70,7 @@ def exact_arithmetic(threads: int) -> Iterator[None]:
     """
     before_threads = torch.get_num_threads()
     before_exact = torch.are_deterministic_algorithms_enabled()
+    deterministic: Any = torch.utils.deterministic  # a module whose attribute is a switch
     before_fill = deterministic.fill_uninitialized_memory
     with torch.random.fork_rng():
         torch.set_num_threads(threads)

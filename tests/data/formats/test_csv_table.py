@@ -21,7 +21,10 @@ PICTURES = {"a/1.jpg": "1", "a/2.jpg": "2", "3.jpg": "3"}
 
 @pytest.mark.parametrize("kind", ["folder", "tar", "zip", "tar.gz"])
 def test_a_table_with_all_columns_gives_one_set_however_it_is_packed(write, kind):
-    table = "file,class,split,group,note\na/1.jpg,dog,train,p1,x\n3.jpg,cat,valid,p2,\na/2.jpg,cat,train,,\n"
+    table = (
+        "file,class,split,group,note\n"
+        "a/1.jpg,dog,train,p1,x\n3.jpg,cat,valid,p2,\na/2.jpg,cat,train,,\n"
+    )
 
     dataset = read_dataset(write({**PICTURES, "list.csv": table}, kind))
 

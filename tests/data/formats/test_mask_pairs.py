@@ -164,7 +164,7 @@ def test_pictures_without_masks_are_refused_and_lonely_ones_noted(write, pairs, 
         "1 masks have no picture: masks/train/2.png",
         "1 pictures lie outside the folders for splits and are left out: images/3.jpg",
     )
-    with pytest.raises(DataError, match="1 of 2 pictures have no mask: images/train/4.jpg"):
+    with pytest.raises(DataError, match=r"1 of 2 pictures have no mask: images/train/4\.jpg"):
         read_dataset(write({**files, "images/train/4.jpg": picture(1)}, name="refused"))
     with pytest.raises(DataError, match=r"1\.bmp and images/train/1\.jpg have one name"):
         read_dataset(write({**files, "images/train/1.bmp": picture(1)}, name="doubled"))
@@ -182,7 +182,7 @@ def test_a_mask_of_another_size_is_refused_when_it_is_loaded(write, pairs, mask)
     files["masks/1.png"] = mask([[0, 1], [2, 2]])
     dataset = read_dataset(write(files))
 
-    with pytest.raises(DataError, match="1.jpg is 3 x 2 pixels, but masks/1.png is 2 x 2"):
+    with pytest.raises(DataError, match=r"1\.jpg is 3 x 2 pixels, but masks/1\.png is 2 x 2"):
         load_sample(dataset.files, dataset.splits["all"][0])
 
 

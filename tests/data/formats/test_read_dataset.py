@@ -14,7 +14,7 @@ from manako.structures import ClassTarget
 
 def test_where_nothing_fits_the_error_lists_what_was_looked_for_and_seen(write):
     with pytest.raises(
-        DataError, match="there are the folders docs/, files: 2 .txt, 1 no"
+        DataError, match=r"there are the folders docs/, files: 2 \.txt, 1 no"
     ) as caught:
         read_dataset(write({"docs/a.txt": "a", "b.txt": "b", "LICENSE": "c"}))
 

@@ -11,7 +11,8 @@ from manako.data.names import WHOLE, composed, is_picture, listed, split_name, s
 from manako.errors import DataError
 from manako.structures import ClassTarget
 
-_DATA_SET_FOLDERS = frozenset({"images", "masks", "JPEGImages", "Annotations"})
+_OTHER_FOLDERS = frozenset({"images", "masks", "labels", "JPEGImages", "Annotations"})
+"""Names of folders in other layouts, which are not classes."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class ClassFolders:
             else:
                 left_out.append(path)
         classes = tuple(sorted({name for items in found.values() for _, name in items}))
-        if all(split_name(name) for name in classes):  # none, or train/1.jpg: no class is told
-            return None
+        if all(split_name(name) or name in _OTHER_FOLDERS for name in classes):
+            return None  # nothing found, or train/1.jpg and images/1.jpg, which tell no class
         _check_is_one_set(files, splits, [path for items in found.values() for path, _ in items])
         targets = {name: ClassTarget(label) for label, name in enumerate(classes)}
         return Dataset(
@@ -82,7 +83,7 @@ def _check_is_one_set(files: FileTree, splits: dict[str, str], pictures: list[st
     for path in pictures:
         parts = path.split("/")
         inner = parts[depth] if len(parts) > depth + 1 else ""
-        if split_name(inner) or inner in _DATA_SET_FOLDERS:
+        if split_name(inner) or inner in _OTHER_FOLDERS:
             whole = "/".join(parts[:depth])
             raise DataError(
                 f"{files.root}: {whole}/ is no class but looks like a data set; it holds {inner}/",
