@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-KINDS = ("folder", "tar", "zip", "tar.gz", "tgz", "tar.bz2")
-
 
 @pytest.fixture
 def write(tmp_path) -> Callable[..., Path]:

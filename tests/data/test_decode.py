@@ -18,7 +18,6 @@ from PIL import Image, ImageFile
 from manako.data.decode import (
     MAX_PIXELS,
     decode_image,
-    decode_mask,
     image_size_hw,
     orientation,
 )
@@ -286,7 +285,7 @@ def test_formats_beside_the_allowed_ones_are_not_even_tried(data):
 
 def png_claiming(width: int, height: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
         for name, body in chunks
@@ -325,6 +324,7 @@ def test_no_warning_leaves_the_decoder_and_no_global_setting_is_touched():
     tiff = bytearray(encoded(Image.fromarray(RGB), "TIFF", description="x" * 100))
     place = tiff.index(b"\x0e\x01")
     tiff[place + 4 : place + 8] = b"\xff\xff\xff\x0f"  # a tag longer than the file
+    limit = Image.MAX_IMAGE_PIXELS
 
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
@@ -334,7 +334,7 @@ def test_no_warning_leaves_the_decoder_and_no_global_setting_is_touched():
 
     assert heard == []
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False
-    assert 1024**3 // 4 // 3 == Image.MAX_IMAGE_PIXELS
+    assert limit == Image.MAX_IMAGE_PIXELS
 
 
 def test_threads_decode_at_the_same_time_without_harm_to_the_warning_filters():
@@ -358,56 +358,3 @@ def test_threads_decode_at_the_same_time_without_harm_to_the_warning_filters():
 def test_channels_are_one_or_three():
     with pytest.raises(UsageError, match=r"1 channel \(grey\) or 3 \(RGB\), not 4"):
         decode_image(encoded(Image.fromarray(RGB), "PNG"), "x", channels=4)
-
-
-LABELS = RNG.integers(0, 12, (7, 11), dtype=np.uint8)
-
-
-@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "GIF"])
-def test_masks_keep_their_numbers_whether_grey_or_palette(kind):
-    palette = Image.fromarray(LABELS).convert("P")
-    palette.putdata(LABELS.flatten().tolist())
-    palette.putpalette(PALETTE.flatten().tolist())
-
-    masks = [decode_mask(encoded(one, kind), "x") for one in (Image.fromarray(LABELS), palette)]
-
-    assert all(np.array_equal(mask.numpy(), LABELS) for mask in masks)
-
-
-def test_masks_of_16_bits_and_1_bit_keep_their_numbers():
-    deep = decode_mask(encoded(Image.fromarray(LABELS.astype(np.uint16)), "PNG"), "x")
-    bits = decode_mask(encoded(Image.fromarray(BITS.astype(bool)), "PNG"), "x")
-
-    assert np.array_equal(deep.numpy(), LABELS)
-    assert np.array_equal(bits.numpy(), BITS)
-
-
-@pytest.mark.parametrize("bits", [2, 4])
-def test_grey_masks_of_few_bits_are_not_spread_over_0_to_255(bits):
-    rows = b"\0\x1b\0\xe4" if bits == 2 else b"\0\x01\x2f\0\xf2\x10"
-    header = struct.pack(">IIBBBBB", 4, 2, bits, 0, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    data = b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        for name, body in chunks
-    )
-
-    mask = decode_mask(data, "x")
-
-    expected = [[0, 1, 2, 3], [3, 2, 1, 0]] if bits == 2 else [[0, 1, 2, 15], [15, 2, 1, 0]]
-    assert mask.tolist() == expected
-
-
-def test_what_is_no_map_of_classes_is_refused():
-    with pytest.raises(DataError, match=r"m\.png is a picture in colours \(mode RGB\)"):
-        decode_mask(encoded(Image.fromarray(RGB), "PNG"), "m.png")
-    with pytest.raises(DataError, match=r"m\.png holds the value 300"):
-        decode_mask(encoded(Image.fromarray(np.full((2, 2), 300, np.uint16)), "PNG"), "m.png")
-    with pytest.raises(DataError, match=r"m\.jpg is a JPEG file, which does not keep the numbers"):
-        decode_mask(encoded(Image.fromarray(GREY), "JPEG"), "m.jpg")
-
-
-def test_a_mask_is_turned_upright_like_its_picture():
-    mask = decode_mask(encoded(Image.fromarray(LABELS), "PNG", 6), "x")
-
-    assert np.array_equal(mask.numpy(), UPRIGHT[6](LABELS))

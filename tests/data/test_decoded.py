@@ -16,7 +16,7 @@ from manako.errors import DataError, ResourceError
 from manako.storage.caches import Cache
 from manako.structures import BoxTargets, ClassTarget, MaskTarget
 
-SIZES_HW = [(5, 7), (1, 1), (8, 3), (5, 7), (20, 30)]
+SIZES_HW = [(5, 7), (1, 2), (8, 3), (5, 7), (20, 30)]
 PLENTY = 10**6
 
 

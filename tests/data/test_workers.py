@@ -95,7 +95,7 @@ def test_a_killed_worker_is_reported_with_its_signal():
 
     os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
     with pytest.raises(
-        ResourceError, match=r"killed by the system \(signal 9, SIGKILL\)\n.*memory ran out"
+        ResourceError, match=r"killed by the system \(signal 9, Killed\)\n.*memory ran out"
     ):
         list(batches)
 
@@ -108,11 +108,20 @@ def test_a_worker_killed_at_work_is_reported_as_soon_as_it_is_gone():
     start = time.monotonic()
 
     killer.start()
-    with pytest.raises(ResourceError, match="signal 9, SIGKILL"):
+    with pytest.raises(ResourceError, match="signal 9, Killed"):
         next(batches)
 
     killer.join()
     assert seconds_since(start) < 30  # the worker would have slept for 60
+
+
+def test_a_worker_that_crashes_is_reported_with_its_signal():
+    batches = batches_of_workers(give, range(50), 1)
+    next(batches)
+
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGSEGV)
+    with pytest.raises(ResourceError, match=r"\(signal 11, Segm.*\)\n.*workers=0 to see where"):
+        list(batches)
 
 
 def kill_the_first_worker():

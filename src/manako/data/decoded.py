@@ -179,7 +179,12 @@ def _packed(items: tuple[Item, ...]) -> _Packed:
 
 
 def _unpacked(items: _Packed) -> tuple[Item, ...]:
-    return tuple(Item(image, to_tensors(truth), *others) for image, truth, *others in items)
+    return tuple(_item(*one) for one in items)
+
+
+def _item(image: str, arrays: Any, group: str | None, size_hw: tuple[int, int] | None) -> Item:
+    truth: Any = to_tensors(arrays)
+    return Item(image, truth, group, size_hw)
 
 
 def _decoding_source(files: FileTree, items: _Packed, channels: int) -> DecodingSource:

@@ -39,6 +39,7 @@ Batches = Generator[Batch, None, None]
 AHEAD = 2  # steps each worker has been asked for: one is made while another waits to be taken
 PATIENCE_SECONDS = 300.0  # without an answer, a worker is given up
 GRACE_SECONDS = 5.0  # for a worker to end when asked to
+_SIGKILL = 9  # Windows has no name for it
 
 
 def batches_of_workers(make: Make, steps: Iterable[int], workers: int) -> Batches:
@@ -141,8 +142,10 @@ class _Worker:
         if code is not None and code < 0:
             return ResourceError(
                 f"a loader worker was killed by the system (signal {-code}, "
-                f"{signal.Signals(-code).name})",
-                fix="most likely memory ran out: use fewer workers or smaller batches",
+                f"{signal.strsignal(-code)})",
+                fix="most likely memory ran out: use fewer workers or smaller batches"
+                if -code == _SIGKILL
+                else "use workers=0 to see where it happens",
             )
         return ResourceError(
             f"a loader worker ended by itself (exit code {code})",
