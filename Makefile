@@ -39,13 +39,13 @@ clean: ## remove what the tools left behind (not .venv, not runs)
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 bench-cifar10: setup ## accuracy and speed on CIFAR-10
-	$(RUN) benchmarks/cifar10.py
+	$(RUN) benchmarks/train_from_scratch.py cifar10
 
 bench-bccd: setup ## detection on BCCD (blood cells)
-	$(RUN) benchmarks/bccd.py
+	$(RUN) benchmarks/train_from_scratch.py bccd
 
 bench-camvid: setup ## segmentation on CamVid (streets)
-	$(RUN) benchmarks/camvid.py
+	$(RUN) benchmarks/train_from_scratch.py camvid
 
 trust-kill: setup ## training killed at random, resumed, and compared bit by bit
 	$(RUN) benchmarks/trust_kill.py

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from manako.config import Asked, Resolved, Settings, format_duration, parse_duration, parse_size
 from manako.config.sizes import format_size
-from manako.errors import UnknownName, UsageError
+from manako.errors import ArtefactError, UnknownName, UsageError
 
 
 def settings(**changes):
@@ -22,7 +22,9 @@ def settings(**changes):
 
 
 def test_settings_come_back_from_their_file_with_their_origins(tmp_path):
-    resolved = Resolved(settings=settings(seed=7, model_options={"width": 8}), origins={"seed": "asked"})
+    resolved = Resolved(
+        settings=settings(seed=7, model_options={"width": 8}), origins={"seed": "asked"}
+    )
 
     resolved.save(tmp_path / "config.yaml")
     loaded = Resolved.load(tmp_path / "config.yaml")
@@ -36,7 +38,7 @@ def test_a_file_that_is_no_configuration_is_refused_by_name(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("- 1\n", encoding="utf-8")
 
-    with pytest.raises(UsageError, match=r"config\.yaml is not the configuration of a run"):
+    with pytest.raises(ArtefactError, match=r"config\.yaml is not the configuration of a run"):
         Resolved.load(path)
 
 
@@ -46,7 +48,7 @@ def test_a_changed_value_out_of_range_is_refused_with_the_file_and_the_field(tmp
     text = path.read_text(encoding="utf-8").replace("value: 8\n", "value: 0\n", 1)
     path.write_text(text, encoding="utf-8")
 
-    with pytest.raises(UsageError, match=r"config\.yaml: batch cannot be 0"):
+    with pytest.raises(ArtefactError, match=r"config\.yaml: batch cannot be 0"):
         Resolved.load(path)
 
 
@@ -54,7 +56,7 @@ def test_yaml_that_would_run_code_is_refused(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("data: !!python/object/apply:os.system ['true']\n", encoding="utf-8")
 
-    with pytest.raises(UsageError, match="is not the configuration of a run"):
+    with pytest.raises(ArtefactError, match="is not the configuration of a run"):
         Resolved.load(path)
 
 
@@ -63,9 +65,26 @@ def test_an_unknown_option_offers_the_nearest():
         Asked.of({"epoch": 3})
 
 
-def test_a_value_of_the_wrong_kind_names_the_option():
-    with pytest.raises(UsageError, match="lr cannot be -1"):
-        Asked.of({"lr": -1})
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("lr", -1),
+        ("lr", float("inf")),
+        ("momentum", 1),
+        ("weight_decay", -0.1),
+        ("label_smoothing", 1),
+        ("average_decay", 1.0),
+        ("clip_norm", -1),
+        ("warmup_steps", -1),
+        ("seed", -1),
+        ("epochs", float("inf")),
+        ("batch", 1),
+        ("task", "juggling"),
+    ],
+)
+def test_a_value_out_of_range_names_the_option(name, value):
+    with pytest.raises(UsageError, match=f"{name} cannot be {value}|{name} cannot be '{value}'"):
+        Asked.of({name: value})
 
 
 @pytest.mark.parametrize(

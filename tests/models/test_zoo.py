@@ -56,9 +56,9 @@ def count(name, num_classes, in_channels):
 
 def quick32_by_hand(num_classes, in_channels):
     stem = 8 * in_channels
-    convolutions = 9 * (stem * 64 + 64 * 64 + 64 * 256 + 3 * 256 * 256)
-    norms = 2 * (2 * 64 + 4 * 256)
-    return stem * (4 * in_channels + 1) + convolutions + norms + 256 * num_classes
+    convolutions = 9 * (stem * 48 + 48 * 48 + 48 * 192 + 3 * 192 * 192)
+    norms = 2 * (2 * 48 + 4 * 192)
+    return stem * 4 * in_channels + convolutions + norms + 192 * num_classes
 
 
 def ssd_by_hand(backbone_params, channels, num_classes, per_cell):

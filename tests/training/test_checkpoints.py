@@ -2,12 +2,12 @@ import shutil
 
 import pytest
 import torch
-from small_run import small_network, small_settings
 
 from manako.errors import ArtefactError, NumericError, ResourceError
 from manako.training import checkpoints as module
 from manako.training.checkpoints import Checkpoints
 from manako.training.state import TrainingState
+from small_run import small_network, small_settings
 
 
 def state_after(step):
@@ -65,7 +65,7 @@ def test_when_all_are_damaged_nothing_is_trained_over_them(tmp_path):
     checkpoints.save(state_after(1))
     (tmp_path / "step-00000001" / "state.json").unlink()
 
-    with pytest.raises(ArtefactError, match="all 1 checkpoints in .* are damaged"):
+    with pytest.raises(ArtefactError, match=r"all 1 checkpoints in .* are damaged"):
         checkpoints.load_newest(state_after(0))
 
 
@@ -103,7 +103,9 @@ def test_the_first_failure_to_save_is_forgiven_and_the_second_names_what_is_good
     checkpoints.save(state_after(2))
 
     assert "could not save step 2: disk full; will try once more" in capsys.readouterr().err
-    with pytest.raises(ResourceError, match=r"could not save step 3: disk full[\s\S]*step-00000001"):
+    with pytest.raises(
+        ResourceError, match=r"could not save step 3: disk full[\s\S]*step-00000001"
+    ):
         checkpoints.save(state_after(3))
 
 
@@ -129,7 +131,9 @@ def test_without_forgiveness_the_first_failure_is_an_error(tmp_path, monkeypatch
 
     monkeypatch.setattr(module, "save_folder", full)
 
-    with pytest.raises(ResourceError, match=r"could not save step 1: disk full[\s\S]*no checkpoint"):
+    with pytest.raises(
+        ResourceError, match=r"could not save step 1: disk full[\s\S]*no checkpoint"
+    ):
         Checkpoints(tmp_path).save(state_after(1), forgive=False)
 
 

@@ -3,13 +3,13 @@ import signal
 
 import pytest
 import torch
-from small_run import RandomPictures, small_network, small_parts
 
 from manako.errors import NumericError, Stopped
 from manako.structures import Score, Scores
 from manako.training.loop import fit
 from manako.training.precision import exact_arithmetic
 from manako.training.state import TrainingState
+from small_run import RandomPictures, small_network, small_parts
 
 
 def train(folder, until=None, **changes):

@@ -90,7 +90,7 @@ def test_a_state_of_another_network_is_refused():
     model = network()
     optimizer = create_optimizer(model, settings("sgd"))
 
-    with pytest.raises(ArtefactError, match="an entry for '9.weight'"):
+    with pytest.raises(ArtefactError, match=r"an entry for '9\.weight'"):
         restore_optimizer(model, optimizer, {"9.weight/momentum_buffer": torch.zeros(1)})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Annotated
 
 import typer
@@ -19,10 +18,33 @@ def info(
     from manako.models.zoo import model_info
 
     facts = model_info(name)
-    values = {one.name: getattr(facts, one.name) for one in dataclasses.fields(facts)}
-    values["macs"] = facts.macs
+    size = "x".join(map(str, facts.size_hw))
+    values: dict[str, object] = {
+        "name": facts.name,
+        "task": facts.task,
+        "paper": f"{facts.paper.title} ({facts.paper.year})",
+        "arxiv": facts.paper.arxiv,
+        "reference": facts.reference,
+        "parameters": facts.params,
+        "multiply_adds": facts.macs,
+        "input": f"{facts.in_channels}x{size}",
+        "classes": facts.num_classes,
+        "options": dict(facts.options),
+        "weights": list(facts.weights),
+    }
     if json:
         print_json(values)
         return
-    shown = ((key, f"{one:,}" if isinstance(one, int) else str(one)) for key, one in values.items())
-    print_table(("fact", "value"), shown)
+    rows = [
+        (fact.replace("_", " "), f"{value:,}" if isinstance(value, int) else _text(value))
+        for fact, value in values.items()
+    ]
+    print_table(("fact", "value"), rows)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={one}" for name, one in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "recognizer folders"
+    return str(value)

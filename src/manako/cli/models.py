@@ -22,5 +22,8 @@ def models(
     if json:
         print_json([{"name": one.name, "task": one.task, "params": one.params} for one in infos])
         return
-    rows = [(one.name, one.task, f"{one.params:,}", one.year, one.paper) for one in infos]
-    print_table(("name", "task", "parameters", "year", "paper"), rows)
+    rows = [
+        (one.name, one.task, one.params, "x".join(map(str, one.size_hw)), one.year, one.paper.title)
+        for one in infos
+    ]
+    print_table(("name", "task", "parameters", "input", "year", "paper"), rows)

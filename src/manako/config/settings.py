@@ -9,7 +9,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from manako.errors import UnknownName, UsageError
+from manako.errors import ArtefactError, UnknownName, UsageError
 from manako.storage.files import write_text_atomic
 
 TaskName = Literal["classification", "detection", "segmentation"]
@@ -23,7 +23,9 @@ Precision = Literal["float32", "bfloat16"]
 class Settings(BaseModel):
     """Everything that decides what a run computes, and how. Times in seconds, sizes in pixels."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
+    )
 
     # What is learned, and from what.
     data: str
@@ -69,13 +71,15 @@ class Settings(BaseModel):
 class Asked(BaseModel):
     """What the caller gave explicitly; None leaves the choice to manako. An asked value wins."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
+    )
 
     task: TaskName | None = None
     model: str | None = None
     model_options: dict[str, int | float | str | bool] | None = None
     weights: str | None = None
-    seed: int | None = None
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
     size_hw: tuple[int, int] | None = None
     rule: Rule | None = None
     channels: Literal[1, 3] | None = None
@@ -89,13 +93,13 @@ class Asked(BaseModel):
     stop_after: int | None = Field(default=None, ge=0)
     optimizer: Optimizer | None = None
     lr: float | None = Field(default=None, gt=0)
-    momentum: float | None = None
-    weight_decay: float | None = None
+    momentum: float | None = Field(default=None, ge=0, lt=1)
+    weight_decay: float | None = Field(default=None, ge=0)
     schedule: ScheduleName | None = None
-    warmup_steps: int | None = None
-    label_smoothing: float | None = None
-    clip_norm: float | None = None
-    average_decay: float | None = None
+    warmup_steps: int | None = Field(default=None, ge=0)
+    label_smoothing: float | None = Field(default=None, ge=0, lt=1)
+    clip_norm: float | None = Field(default=None, ge=0)
+    average_decay: float | None = Field(default=None, ge=0, lt=1)
     device: str | None = None
     precision: Precision | None = None
     threads: int | None = Field(default=None, ge=1)
@@ -133,21 +137,21 @@ class Resolved(BaseModel):
 
     @classmethod
     def load(cls, path: Path) -> Resolved:
-        """Read what `save` wrote; anything else is a `UsageError` that names the file."""
+        """Read what `save` wrote; anything else is an `ArtefactError` that names the file."""
         try:
             rows = yaml.safe_load(path.read_text(encoding="utf-8"))
             settings = Settings(**{name: row["value"] for name, row in rows.items()})
             return cls(settings=settings, origins={n: row["origin"] for n, row in rows.items()})
         except ValidationError as error:
-            raise _refused(error, f"{path}: ") from error
+            raise ArtefactError(f"{path}: {_refused(error).what}") from error
         except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-            raise UsageError(
+            raise ArtefactError(
                 f"{path} is not the configuration of a run: {error}",
                 expected="a config.yaml as manako train writes it",
             ) from error
 
 
-def _refused(error: ValidationError, where: str = "") -> UsageError:
+def _refused(error: ValidationError) -> UsageError:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"]) or "settings"
-    return UsageError(f"{where}{name} cannot be {first.get('input')!r}", expected=first["msg"])
+    return UsageError(f"{name} cannot be {first.get('input')!r}", expected=first["msg"])

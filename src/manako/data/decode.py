@@ -104,7 +104,7 @@ def decode_image(data: bytes, name: str, channels: int = 3) -> Tensor:
         pixels = np.asarray(plain)
     if channels == 1:
         return torch.from_numpy(pixels[None].copy())
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+    return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
 
 
 def decode_mask(data: bytes, name: str) -> Tensor:

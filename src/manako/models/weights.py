@@ -119,6 +119,12 @@ def read_source(spec: str | Path) -> Source:
     return _recognizer(path)
 
 
+def absolute_source(spec: str) -> str:
+    """`spec` with its path made absolute, so that it means the same from every folder."""
+    layout, path = _split(spec)
+    return f"{layout}:{path.absolute()}" if layout else str(path.absolute())
+
+
 def _split(spec: str) -> tuple[str, Path]:
     """The library and the path; one letter before the colon is a drive of Windows."""
     layout, colon, path = spec.partition(":")

@@ -225,7 +225,7 @@ def _quick32(
     *,
     num_classes: int,
     in_channels: int,
-    width: int = 64,
+    width: int = 48,
     bn_momentum: float = 0.4,
     bn_eps: float = 1e-5,
 ) -> Quick32:
@@ -306,7 +306,7 @@ MODELS: dict[str, Entry] = {
         build=_quick32,
         task="classification",
         paper=QUICK32,
-        params=1_972_792,
+        params=1_113_312,
         num_classes=10,
         size_hw=(32, 32),
         reference="own form after KellerJordan/cifar10-airbench",

@@ -1,4 +1,4 @@
-"""Handwritten digits: 1,797 pictures of 8 x 8 pixels by 43 writers, bundled with scikit-learn.
+"""Handwritten digits: 1,797 pictures of 8 x 8 pixels, bundled with scikit-learn.
 
 Alpaydin & Kaynak 1998, *Optical Recognition of Handwritten Digits*, UCI.
 """

@@ -16,7 +16,8 @@ class RecognizerSpec(BaseModel):
     """Everything but the weights: architecture, class names in order, preprocessing, origin.
 
     `scores` is what `Scores.as_json` gave on validation pictures, `data_fingerprint` names the
-    data it was trained on, `weights_licence` is the user's to declare.
+    data it was trained on, `split_seed` cut them where they came unsplit, `weights_licence` is the
+    user's to declare.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -36,6 +37,7 @@ class RecognizerSpec(BaseModel):
     thresholds: dict[str, float] = {}
     scores: dict[str, Any] | None = None
     data_fingerprint: str = ""
+    split_seed: int = 0
     weights_licence: str = "not stated"
 
     @model_validator(mode="after")

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch import nn
+
+from manako.config import format_size
 from manako.config.settings import Asked, Resolved, Settings
 from manako.data.dataset import Dataset
 from manako.data.order import steps_per_epoch
 from manako.errors import UsageError
+from manako.models.protocols import FixedSize, WholeModel
+from manako.models.weights import absolute_source
 from manako.models.zoo import create_model, model_info
 from manako.runs.data import Look
 from manako.runs.defaults import Recipe, default_model, default_size, recipe_for
-from manako.training.precision import choose_device, choose_precision, seeded
+from manako.training.precision import choose_device, choose_precision
 
 _VALIDATIONS = 20  # in a run without a budget
 _LEAST_STEPS = 12  # in an epoch: a small set is cut into smaller batches than the recipe's
@@ -60,26 +67,25 @@ def resolve(asked: Asked, dataset: Dataset, look: Look, data: str) -> Resolved:
     _optimisation(choices, recipe, model)
     _machine(choices)
     _refuse_bad_values(choices.values)
+    _refuse_idle_values(choices)
     return Resolved(settings=Settings(**choices.values), origins=choices.origins)
 
 
 def _pictures(choices: Choices, asked: Asked, look: Look, task: str, model: str) -> None:
     options = choices.take("model_options", {})
-    choices.take("weights", None)
+    if choices.take("weights", None) is not None:
+        # A run may be resumed from another folder.
+        choices.values["weights"] = absolute_source(choices.values["weights"])
     grey = look.grey and asked.weights is None
     channels = choices.take(
-        "channels", 1 if grey else 3, "the pictures show " + ("grey" if look.grey else "colours")
+        "channels",
+        1 if grey else 3,
+        "the weights" if asked.weights else f"the pictures show {'grey' if grey else 'colours'}",
     )
-    multiple = size_multiple(model, channels, options)
+    allowed = allowed_sizes(model, channels, options)
     found = f"the pictures are {look.size_hw[0]}x{look.size_hw[1]}"
-    size_hw = choices.take("size_hw", default_size(task, model, look.size_hw, multiple), found)
-    if any(side % multiple for side in size_hw):
-        near = tuple(max(multiple, round(side / multiple) * multiple) for side in size_hw)
-        raise UsageError(
-            f"{model} needs a height and width that are multiples of {multiple}, "
-            f"not {size_hw[0]}x{size_hw[1]}",
-            fix=f"use --imgsz {near[0]}x{near[1]}",
-        )
+    size_hw = choices.take("size_hw", allowed.default(task, look.size_hw), found)
+    allowed.check(size_hw)
     choices.take("rule", "stretch")
     characters = task == "classification" and look.grey and max(look.size_hw) <= 64
     choices.take(
@@ -94,11 +100,48 @@ def _pictures(choices: Choices, asked: Asked, look: Look, task: str, model: str)
         )
 
 
-def size_multiple(model: str, channels: int, options: Mapping[str, Any]) -> int:
-    """What the input's height and width must be multiples of, for the network `model`."""
-    with seeded(0):
-        network = create_model(model, num_classes=2, in_channels=channels, **options)
-    return int(network.size_multiple)  # type: ignore[arg-type]
+@dataclass(frozen=True)
+class AllowedSizes:
+    """Which input sizes `network`, which has shapes and no values, takes."""
+
+    model: str
+    network: nn.Module
+    channels: int
+    multiple: int
+    fixed_hw: tuple[int, int] | None = None
+
+    def default(self, task: str, pictures_hw: tuple[int, int]) -> tuple[int, int]:
+        """The size to train at when the pictures are of `pictures_hw` pixels."""
+        return self.fixed_hw or default_size(task, self.model, pictures_hw, self.multiple)
+
+    def check(self, size_hw: tuple[int, int]) -> None:
+        """Refuse a size that the network cannot take, with the nearest one that it can."""
+        if self.fixed_hw is not None and size_hw != self.fixed_hw:
+            raise UsageError(
+                f"{self.model} takes pictures of {format_size(self.fixed_hw)} pixels only, "
+                f"not {format_size(size_hw)}",
+                fix=f"use --imgsz {format_size(self.fixed_hw)}, or another model",
+            )
+        if any(side % self.multiple for side in size_hw):
+            height, width = (
+                max(self.multiple, round(side / self.multiple) * self.multiple) for side in size_hw
+            )
+            raise UsageError(
+                f"{self.model} needs a height and width that are multiples of {self.multiple}, "
+                f"not {format_size(size_hw)}",
+                fix=f"use --imgsz {format_size((height, width))}",
+            )
+        # Its own refusal, of a picture that is too small: before the run, not after its start.
+        self.network(torch.zeros(1, self.channels, *size_hw, device="meta"))
+
+
+def allowed_sizes(model: str, channels: int, options: Mapping[str, Any]) -> AllowedSizes:
+    """The input sizes of the network `model`; an unknown option is refused here."""
+    with torch.device("meta"):  # shapes only: nothing is drawn or allocated
+        network = create_model(model, num_classes=2, in_channels=channels, **options).eval()
+    assert isinstance(network, WholeModel)
+    fixed = network.fixed_size_hw if isinstance(network, FixedSize) else None
+    return AllowedSizes(model, network, channels, network.size_multiple, fixed)
 
 
 def _length(choices: Choices, asked: Asked, recipe: Recipe, pictures: int) -> None:
@@ -157,13 +200,26 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def _refuse_idle_values(choices: Choices) -> None:
+    """Refuse what was asked and would do nothing."""
+    values, origins = choices.values, choices.origins
+    if values["schedule"] == "onecycle" and origins["warmup_steps"] == "asked":
+        raise UsageError(
+            "the one-cycle schedule has a warm-up of its own",
+            fix="leave --warmup-steps out, or choose another --schedule",
+        )
+    if values["optimizer"] == "adamw" and origins["momentum"] == "asked":
+        raise UsageError("AdamW has no momentum to choose", fix="leave --momentum out")
+
+
 def _refuse_bad_values(values: Mapping[str, Any]) -> None:
     if values["task"] != "classification" and values["label_smoothing"] > 0:
         raise UsageError(
             f"label smoothing is for classification, not for {values['task']}",
             fix="leave --label-smoothing out",
         )
-    if values["task"] == "detection" and values["rule"] == "crop":
+    if values["task"] != "classification" and values["rule"] == "crop":
+        lost = "objects" if values["task"] == "detection" else "pixels"
         raise UsageError(
-            "cropped pictures would lose objects", fix="use --resize stretch or letterbox"
+            f"cropped pictures would lose {lost}", fix="use --resize stretch or letterbox"
         )

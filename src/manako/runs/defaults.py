@@ -33,7 +33,7 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    "quick32": Recipe(512, 10, "sgd", 2.0, 1e-3, "onecycle", label_smoothing=0.2),
+    "quick32": Recipe(256, 10, "sgd", 0.5, 1e-3, "onecycle", label_smoothing=0.2),
     "lenet5": Recipe(64, 20, "sgd", 0.05, 5e-4, "onecycle"),
     # He et al. 2016, section 4.2, with a cosine in place of the steps.
     "resnet_cifar": Recipe(128, 30, "sgd", 0.1, 5e-4, "cosine", warmup=0.05),
@@ -79,8 +79,6 @@ def default_size(task: str, model: str, size_hw: tuple[int, int], multiple: int)
     if task == "classification":
         if model == "quick32":
             return (32, 32) if max(size_hw) <= 32 else (48, 48)
-        if model == "lenet5":
-            return (28, 28) if size_hw == (28, 28) else (32, 32)
         side = 32 if max(size_hw) <= 32 else 64 if max(size_hw) <= 64 else 128
         return side, side
     long_side = 320 if task == "detection" else 256

@@ -28,15 +28,13 @@ def finish(folder: RunFolder, resolved: Resolved, session: Session, state: Train
 
     Whatever is there already from an attempt that was killed is written anew.
     """
-    model = session.new_model()
+    model = session.empty_model()
     model.load_state_dict(Checkpoints(folder.checkpoints).load_best(), strict=True)
-    evaluations = {
-        split: evaluate_split(session.recognizer(model), session.data, split)
-        for split in ("val", "test")
-        if split in session.data.sources
-    }
+    evaluations = {"val": evaluate_split(session.recognizer(model), session.data, "val")}
     recognizer = session.recognizer(model, evaluations["val"].scores)
     save_recognizer(recognizer, folder.recognizer)
+    if "test" in session.data.sources:
+        evaluations["test"] = evaluate_split(recognizer, session.data, "test")
     shown = "test" if "test" in evaluations else "val"
     save_predictions(folder.predictions, evaluations[shown], session.data, shown)
     contents = describe(folder, resolved, session, state, evaluations)

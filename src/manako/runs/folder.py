@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import platform
 import re
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from manako.errors import ResourceError, UsageError
+from manako.errors import ArtefactError, ResourceError, UsageError
 from manako.storage.files import write_text_atomic
 
 
@@ -70,45 +71,49 @@ class RunFolder:
         return self.scores.exists()
 
 
-def create_run_folder(out: Path | None, task: str, name: str) -> RunFolder:
-    """A new folder at `out`, or under `runs/<task>/` with a number where `name` is taken.
+def claim_run_folder(out: Path | None, task: str, name: str) -> RunFolder:
+    """A folder at `out`, or under `runs/<task>/` with a number where `name` is taken.
 
-    Making the folder is what claims it: of two runs that start at once, one gets it. A folder in
-    which a run was killed before it began, empty but for a lock, is taken again.
+    A folder in which a run was killed before it began is taken again. Of two runs that claim one at
+    a time, the lock that they need next decides.
     """
     if out is not None:
-        if not _claim(out) and not _never_begun(out):
-            raise UsageError(
-                f"the run folder {out} exists",
-                expected="a new folder",
-                fix=f"go on with it: manako resume {out}; or choose another --out",
-            )
+        refuse_begun(out)
+        _make(out)
         return RunFolder(out)
     stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
-    number = 1
-    while True:
+    for number in itertools.count(1):
         path = Path("runs") / task / (stem if number == 1 else f"{stem}-{number}")
-        if _claim(path):
-            return RunFolder(path)
-        number += 1
+        if not path.exists():
+            break
+    _make(path)
+    return RunFolder(path)
 
 
-def _claim(path: Path) -> bool:
+def refuse_begun(path: Path) -> None:
+    """Refuse a path where there is anything but the shell of a run that never began."""
+    if not path.exists() or (path.is_dir() and all(map(_before_a_run, path.iterdir()))):
+        return
+    raise UsageError(
+        f"the run folder {path} exists",
+        expected="a new folder",
+        fix=f"go on with it: manako resume {path}; or choose another --out",
+    )
+
+
+def _before_a_run(path: Path) -> bool:
+    """Whether a file may be there before `run.json`, with which a run begins."""
+    return path.name.startswith(".") or path.name in ("config.yaml", "environment.json")
+
+
+def _make(path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir()
-    except FileExistsError:
-        return False
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResourceError(
             f"cannot make the run folder {path}: {error.strerror or error}",
             fix="give another place with --out",
         ) from error
-    return True
-
-
-def _never_begun(path: Path) -> bool:
-    return path.is_dir() and all(one.name.startswith(".") for one in path.iterdir())
 
 
 def existing_run_folder(path: Path) -> RunFolder:
@@ -128,8 +133,13 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What `write_json` wrote."""
-    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    """What `write_json` wrote; an `ArtefactError` if it is anything else."""
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtefactError(f"{path} cannot be read: {error}", fix="train anew") from error
+    if not isinstance(loaded, dict):
+        raise ArtefactError(f"{path} is damaged", expected="a JSON object", fix="train anew")
     return loaded
 
 

@@ -38,15 +38,21 @@ def resolve_budget(resolved: Resolved, session: Session, started: float) -> Reso
             seconds=budget * _TRIAL_SHARE,
             validation_seconds=lambda model: _validation_seconds(session, model),
         )
-    planned = plan_steps(settings, pace, budget - (time.monotonic() - started))
-    steps = session.processes.share((planned.steps, planned.validate_every))
-    changes: dict[str, int] = {"steps": steps[0], "validate_every": steps[1]}
+    asked = resolved.origins["validate_every"] == "asked"
+    # Every process must plan the same, so all use the first one's clock.
+    pace, elapsed = session.processes.share((pace, time.monotonic() - started))
+    steps, validate_every = plan_steps(
+        settings, pace, budget - elapsed, settings.validate_every if asked else None
+    )
+    changes = {"steps": steps, "validate_every": validate_every}
     if resolved.origins["warmup_steps"] != "asked":
-        changes["warmup_steps"] = round(recipe_for(settings.model).warmup * steps[0])
+        changes["warmup_steps"] = round(recipe_for(settings.model).warmup * steps)
     origin = f"for the budget: {pace.step_seconds:.3f} s a step were measured"
-    origins = {**resolved.origins, "steps": origin, "validate_every": origin}
+    origins = {**resolved.origins, "steps": origin}
+    if not asked:
+        origins["validate_every"] = origin
     if session.processes.first:
-        say(f"budget: {steps[0]} steps of {settings.batch} pictures")
+        say(f"budget: {steps} steps of {settings.batch} pictures")
     return Resolved(settings=settings.model_copy(update=changes), origins=origins)
 
 

@@ -101,6 +101,8 @@ class Session:
             mean=facts.mean,
             std=facts.std,
             mirror=settings.mirror,
+            thresholds=dict(self.task.thresholds),
+            split_seed=settings.seed,
             scores=None if scores is None else scores.as_json(),
             data_fingerprint=facts.data_fingerprint,
         )
@@ -115,8 +117,8 @@ class Session:
             intervals=False,
         ).scores
 
-    def new_model(self) -> nn.Module:
-        """The network at the start of the run: a function of the settings and the data alone."""
+    def empty_model(self) -> nn.Module:
+        """The network with weights that do not matter: those of a checkpoint are to follow."""
         settings = self.settings
         options: dict[str, Any] = dict(settings.model_options)
         with seeded(settings.seed):
@@ -126,12 +128,17 @@ class Session:
                 in_channels=settings.channels,
                 **options,
             )
-        if settings.weights is not None:
-            loaded = load_weights(model, settings.weights, classes=self.facts.classes)
+        return model.to(settings.device).to(memory_format=torch.channels_last)
+
+    def new_model(self) -> nn.Module:
+        """The network at the start of the run: a function of the settings and the data alone."""
+        model = self.empty_model()
+        if self.settings.weights is not None:
+            loaded = load_weights(model, self.settings.weights, classes=self.facts.classes)
             say(loaded.message)
         elif isinstance(model, DataInitialised):
             model.init_from_images(self._first_images())
-        return model.to(settings.device).to(memory_format=torch.channels_last)
+        return model
 
     def parts(self, folder: RunFolder) -> Parts:
         """What the loop needs."""

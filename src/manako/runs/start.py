@@ -15,19 +15,21 @@ from manako.runs.data import look_at, open_sources, read_split_data
 from manako.runs.finish import completed_run, finish
 from manako.runs.folder import (
     RunFolder,
-    create_run_folder,
+    claim_run_folder,
     describe_environment,
     existing_run_folder,
     read_json,
+    refuse_begun,
     write_json,
 )
 from manako.runs.planning import resolve_budget
 from manako.runs.result import Run
 from manako.runs.session import Facts, Session
-from manako.storage.locks import FolderLock
+from manako.storage import FolderLock, sweep_leftovers
 from manako.training.distribution import joined_processes
 from manako.training.loop import fit
 from manako.training.precision import exact_arithmetic
+from manako.training.signals import terminated_as_interrupted
 from manako.training.state import TrainingState
 
 
@@ -41,18 +43,23 @@ def train(
     """
     started = time.monotonic()
     wanted = Asked.of({**asked, "model": model})
+    if out is not None:
+        refuse_begun(Path(out))
     dataset = read_split_data(data, wanted.seed or 0)
     resolved = resolve(wanted, dataset, look_at(dataset), str(Path(data).resolve()))
     settings = resolved.settings
     with exact_arithmetic(settings.threads), joined_processes(settings.device) as processes:
+        # What was measured (the precision) may differ between processes; the first one's counts.
+        resolved = processes.share(resolved)
         sources = open_sources(dataset, settings.channels, workers=settings.threads)
-        session = Session(settings, Facts.measured(settings, sources), sources, processes)
+        facts = Facts.measured(settings, sources)
+        session = Session(resolved.settings, facts, sources, processes)
         if settings.budget_seconds is not None:
             resolved = resolve_budget(resolved, session, started)
             session = replace(session, settings=resolved.settings)
-        path = _begin(out, resolved, session.facts).path if processes.first else None
-        folder = RunFolder(processes.share(path) or Path())
-        return carry_out(folder, resolved, session)
+        folder = processes.share(_claim(out, session) if processes.first else None)
+        assert folder is not None, "the first process claims the folder"
+        return carry_out(folder, resolved, session, begin=True)
 
 
 def resolve_settings(data: str | Path, model: str | None = None, **asked: Any) -> Resolved:
@@ -90,38 +97,57 @@ def resume(run_folder: str | Path) -> Run:
         return carry_out(folder, resolved, Session(settings, facts, sources, processes))
 
 
-def _begin(out: str | Path | None, resolved: Resolved, facts: Facts) -> RunFolder:
-    settings = resolved.settings
+def _claim(out: str | Path | None, session: Session) -> RunFolder:
+    settings = session.settings
     name = f"{Path(settings.data).name.split('.')[0]}-{settings.model}"
-    folder = create_run_folder(None if out is None else Path(out), settings.task, name)
-    resolved.save(folder.config)
-    write_json(folder.environment, describe_environment())
-    write_json(folder.facts, facts.as_json())
-    return folder
+    return claim_run_folder(None if out is None else Path(out), settings.task, name)
 
 
-def carry_out(folder: RunFolder, resolved: Resolved, session: Session) -> Run:
+def carry_out(
+    folder: RunFolder, resolved: Resolved, session: Session, *, begin: bool = False
+) -> Run:
     """Train from the newest checkpoint, or the start, to the end; then evaluate and report."""
     processes = session.processes
     if not processes.first:
+        processes.share(None)  # until the first process holds the folder
         _train(folder, session)
         processes.share(None)  # until the first process has finished the run
         return completed_run(folder)
-    with FolderLock(folder.path):
+    with FolderLock(folder.path), terminated_as_interrupted():
+        sweep_leftovers(folder.path)
+        if begin:
+            _begin(folder, resolved, session.facts)
+        processes.share(None)
         say(f"run folder: {folder.path}")
         try:
-            state = _train(folder, session)
+            run = finish(folder, resolved, session, _train(folder, session))
         except Stopped as stopped:
             raise Stopped(stopped.what, fix=f"go on with: manako resume {folder.path}") from None
-        run = finish(folder, resolved, session, state)
+        except KeyboardInterrupt:
+            if not any(folder.checkpoints.glob("step-*")):
+                raise
+            raise Stopped(
+                "interrupted; what came after the newest checkpoint is lost",
+                fix=f"go on with: manako resume {folder.path}",
+            ) from None
     processes.share(None)
     return run
 
 
+def _begin(folder: RunFolder, resolved: Resolved, facts: Facts) -> None:
+    """Write what a run must find again, `run.json` last: with it a run has begun."""
+    refuse_begun(folder.path)
+    resolved.save(folder.config)
+    write_json(folder.environment, describe_environment())
+    write_json(folder.facts, facts.as_json())
+
+
 def _train(folder: RunFolder, session: Session) -> TrainingState:
     parts = session.parts(folder)
-    state = TrainingState(session.new_model(), session.settings)
+    state = TrainingState(session.empty_model(), session.settings)
     found = parts.checkpoints.load_newest(state)
+    if found is None:
+        state = TrainingState(session.new_model(), session.settings)
     if session.processes.first:
         parts.journal.rewind(state.progress.step)
         if found is not None:

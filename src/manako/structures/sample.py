@@ -50,8 +50,9 @@ class Sample:
 class Batch:
     """B pictures of one size.
 
-    `images` uint8 [B, C, H, W]; `targets` belong to the network's input (boxes in its pixels, masks
-    of its size); `frames` lead back to the original pictures; `names` are their paths.
+    `images` uint8 [B, C, H, W]; `frames` lead back to the original pictures; `names` are their
+    paths. In a batch for training the `targets` belong to the network's input (boxes in its pixels,
+    masks of its size), in one for evaluation to the original pictures, where they are scored.
     """
 
     images: Tensor

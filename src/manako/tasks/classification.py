@@ -6,7 +6,7 @@ images → model → logits [B, K] ─┬→ cross-entropy
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -25,9 +25,18 @@ class Classification:
     label_smoothing: float = 0.0
     name: str = "classification"
 
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """None: the most probable class is the answer."""
+        return {}
+
     def loss(self, raw: Tensor, targets: Sequence[ClassTarget]) -> dict[str, Tensor]:
         """Cross-entropy, with smoothed labels where asked for."""
         return cross_entropy(raw, targets, label_smoothing=self.label_smoothing)
+
+    def weight(self, targets: Sequence[ClassTarget]) -> float:
+        """Pictures."""
+        return len(targets)
 
     def decode(self, raw: Tensor, frames: Sequence[Frame]) -> Sequence[ClassPrediction]:
         """Softmax over the logits."""

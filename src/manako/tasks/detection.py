@@ -6,7 +6,7 @@ images → model → AnchorRaw ─┬→ multi-box loss → {"class": scalar, "b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -27,9 +27,18 @@ class Detection:
     iou_threshold: float = 0.45
     name: str = "detection"
 
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """The least score of a box, and the overlap from which one suppresses another."""
+        return {"score_threshold": self.score_threshold, "iou_threshold": self.iou_threshold}
+
     def loss(self, raw: AnchorRaw, targets: Sequence[BoxTargets]) -> dict[str, Tensor]:
         """Class and box loss over matched anchors and hard negatives."""
         return multibox_loss(raw, targets)
+
+    def weight(self, targets: Sequence[BoxTargets]) -> float:
+        """Objects: the loss is a mean over their anchors, of which each has about as many."""
+        return sum(int((~target.ignored_mask).sum()) for target in targets)
 
     def decode(self, raw: AnchorRaw, frames: Sequence[Frame]) -> Sequence[Detections]:
         """Boxes in pixels of the original pictures, overlapping ones of a class suppressed."""

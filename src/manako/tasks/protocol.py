@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -26,8 +26,15 @@ class Task(Protocol):
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the labels."""
 
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """The numbers by which the decoder decides; `create_task` takes them as options."""
+
     def loss(self, raw: Any, targets: Sequence[Any]) -> dict[str, Tensor]:
         """Named scalars whose sum is minimised; targets in pixels of the network's input."""
+
+    def weight(self, targets: Sequence[Any]) -> float:
+        """What the loss is a mean over, counted: how much these targets weigh beside others."""
 
     def decode(self, raw: Any, frames: Sequence[Frame]) -> Sequence[Prediction]:
         """One prediction for each picture, in pixels of the original pictures."""

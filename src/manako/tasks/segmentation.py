@@ -6,7 +6,7 @@ images → model → logits [B, K, h, w] ─┬→ cross-entropy over the known 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -14,7 +14,7 @@ from torch import Tensor
 from manako.decoders.segmentation import decode_maps
 from manako.losses.segmentation import pixel_cross_entropy
 from manako.metrics.segmentation import SegmentationMetric
-from manako.structures import Frame, LabelMap, MaskTarget
+from manako.structures import IGNORE, Frame, LabelMap, MaskTarget
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,18 @@ class Segmentation:
     classes: tuple[str, ...]
     name: str = "segmentation"
 
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """None: the most probable class is the answer."""
+        return {}
+
     def loss(self, raw: Tensor, targets: Sequence[MaskTarget]) -> dict[str, Tensor]:
         """Cross-entropy over all pixels whose class is known."""
         return pixel_cross_entropy(raw, targets)
+
+    def weight(self, targets: Sequence[MaskTarget]) -> float:
+        """Pixels whose class is known."""
+        return sum(int((target.mask != IGNORE).sum()) for target in targets)
 
     def decode(self, raw: Tensor, frames: Sequence[Frame]) -> Sequence[LabelMap]:
         """Maps at the original pictures' own sizes."""

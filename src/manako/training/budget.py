@@ -19,8 +19,8 @@ from manako.training.state import TrainingState
 _MOST_STEPS = 40
 _WARM_UP = 2  # steps whose time does not count: memory is allocated, kernels are chosen
 _SHARE_PLANNED = 0.96  # of the time, so that small delays do not break the promise
-_VALIDATIONS = 6  # in a run with a budget
-_VALIDATION_SHARE = 0.12  # of the time at most
+_VALIDATIONS = 4  # in a run with a budget
+_VALIDATION_SHARE = 0.08  # of the time at most
 
 
 @dataclass(frozen=True)
@@ -42,33 +42,51 @@ def measure_pace(
 
     `build` makes a network that is thrown away afterwards; nothing of the run is touched.
     """
-    state = TrainingState(build(), parts.settings)
+    state, processes = TrainingState(build(), parts.settings), parts.processes
+    network = processes.wrap(state.model)
     batches = training_batches(
-        parts.source, parts.pipeline, order=parts.order, steps=range(_MOST_STEPS), workers=0
+        parts.source,
+        parts.pipeline,
+        order=parts.order,
+        steps=range(_MOST_STEPS),
+        workers=0,
+        rank=processes.rank,
+        world=processes.world,
     )
     times: list[float] = []
     start = clock = time.monotonic()
     with closing(batches):
         for batch in batches:
-            learn(state.model, batch, state, parts)
+            learn(network, batch, state, parts)
             now = time.monotonic()
             times.append(now - clock)
             clock = now
-            if now - start > seconds and len(times) > _WARM_UP:
+            # All processes must leave the loop after the same step.
+            if processes.any(now - start > seconds) and len(times) > _WARM_UP:
                 break
     counted = times[_WARM_UP:]
     return Pace(sum(counted) / len(counted), validation_seconds(state.product))
 
 
-def plan_steps(settings: Settings, pace: Pace, seconds: float) -> Settings:
-    """`settings` with the steps and validations that fit into `seconds`.
+def plan_steps(
+    settings: Settings, pace: Pace, seconds: float, validate_every: int | None = None
+) -> tuple[int, int]:
+    """The steps that fit into `seconds`, and after how many of them to validate.
 
-    Refuses a budget in which not even ten steps fit.
+    `validate_every` is kept where it is given. Refuses a budget in which not even ten steps fit.
     """
     left = seconds * _SHARE_PLANNED
-    affordable = math.floor(left * _VALIDATION_SHARE / max(pace.validation_seconds, 1e-6))
-    validations = max(1, min(_VALIDATIONS, affordable))
-    steps = math.floor((left - validations * pace.validation_seconds) / pace.step_seconds)
+    if validate_every is not None:
+        # One validation costs as much as so many steps more.
+        step_seconds = pace.step_seconds + pace.validation_seconds / validate_every
+        validations = 0
+    else:
+        step_seconds = pace.step_seconds
+        affordable = math.floor(left * _VALIDATION_SHARE / max(pace.validation_seconds, 1e-6))
+        validations = max(1, min(_VALIDATIONS, affordable))
+    # One more for the final scores of the network that is kept.
+    evaluated = (validations + 1) * pace.validation_seconds
+    steps = math.floor((left - evaluated) / step_seconds)
     if steps < 10:
         raise UsageError(
             f"the budget leaves {max(0.0, left):.0f} s for training, and one step of "
@@ -76,6 +94,4 @@ def plan_steps(settings: Settings, pace: Pace, seconds: float) -> Settings:
             expected="time for ten steps at least",
             fix="give more --budget, or a smaller --imgsz, --batch or --model",
         )
-    return settings.model_copy(
-        update={"steps": steps, "validate_every": math.ceil(steps / validations)}
-    )
+    return steps, validate_every or math.ceil(steps / validations)

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from manako.console.messages import warn
 from manako.errors import ArtefactError, NumericError, ResourceError
 from manako.storage import replace_folder, save_folder, sweep_leftovers, verify_folder
+from manako.storage.temporary import temporary_path
 from manako.storage.tensors import load_tensors, save_tensors
-from manako.training.state import TrainingState
+from manako.training.state import TrainingState, first_nonfinite
 
 _KEPT = 2
 _STATE = "state.json"
@@ -76,7 +77,7 @@ class Checkpoints:
             try:
                 verify_folder(folder)
             except ArtefactError as error:
-                aside = folder.with_name(f"damaged-{folder.name}")
+                aside = _free(folder.with_name(f"damaged-{folder.name}"))
                 folder.rename(aside)
                 warn(f"{error.what}; kept as {aside.name}, trying the one before")
                 damaged += 1
@@ -91,11 +92,25 @@ class Checkpoints:
         return None
 
     def save_best(self, model: nn.Module) -> None:
-        """Keep the weights of `model` as the best so far."""
-        replace_folder(
-            self.folder / "best",
-            lambda into: save_tensors(into / "model.safetensors", model.state_dict()),
-        )
+        """Keep the weights of `model` as the best so far; refused if one is not finite."""
+        weights = model.state_dict()
+        poisoned = first_nonfinite(weights)
+        if poisoned is not None:
+            raise NumericError(
+                f"{poisoned} of the best network is not finite; it was not saved",
+                fix=f"{self._still_good()}; train with a smaller learning rate",
+            )
+        try:
+            replace_folder(
+                self.folder / "best",
+                lambda into: save_tensors(into / "model.safetensors", weights),
+            )
+        except ResourceError as error:
+            raise ResourceError(
+                f"could not save the best network: {error.what}",
+                expected=error.expected,
+                fix=f"make room, then resume; {self._still_good()}",
+            ) from error
 
     def load_best(self) -> dict[str, Tensor]:
         """The weights that `save_best` kept last."""
@@ -122,8 +137,16 @@ def _read(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
     return tensors, json.loads((folder / _STATE).read_text(encoding="utf-8"))
 
 
+def _free(path: Path) -> Path:
+    number = 1
+    while path.exists():
+        number += 1
+        path = path.with_name(f"{path.name.partition('~')[0]}~{number}")
+    return path
+
+
 def _remove(folder: Path) -> None:
     """Remove a checkpoint; a kill half-way leaves no torn one under a checkpoint's name."""
-    aside = folder.with_name(f"removed-{folder.name}")
+    aside = temporary_path(folder)
     folder.rename(aside)
     shutil.rmtree(aside)

@@ -12,6 +12,8 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from manako.errors import UsageError
+
 T = TypeVar("T")
 
 
@@ -66,6 +68,13 @@ def joined_processes(device: str) -> Iterator[Processes]:
     if world == 1:
         yield Processes()
         return
+    if device.startswith("cuda"):
+        if device != "cuda":
+            raise UsageError(
+                f"{world} processes cannot share {device}",
+                fix="use --device cuda: each process takes a device of its own",
+            )
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     distributed.init_process_group("cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo")
     try:
         yield Processes(distributed.get_rank(), world)

@@ -100,12 +100,14 @@ def fit(parts: Parts, state: TrainingState) -> None:
             if stopping:
                 cause = stop.received or "a signal"
                 raise Stopped(f"stopped by {cause} after step {progress.step}; the state is saved")
-    if processes.first:
-        parts.checkpoints.save(state, forgive=False)
+        if processes.first:
+            parts.checkpoints.save(state, forgive=False)
+        if processes.any(stop.received is not None):
+            raise Stopped(f"stopped by {stop.received or 'a signal'} after the last step")
 
 
 def learn(network: nn.Module, batch: Batch, state: TrainingState, parts: Parts) -> dict[str, float]:
-    """One step: forward, loss, backward, update. The named losses."""
+    """One step: forward, loss, backward, update. The named losses, weighted by the share."""
     settings, step = parts.settings, state.progress.step
     seed_step(settings.seed, step)
     set_learning_rate(state.optimizer, learning_rate(settings, step))
@@ -119,25 +121,28 @@ def learn(network: nn.Module, batch: Batch, state: TrainingState, parts: Parts) 
     refuse_nonfinite(total, step, batch)
 
     state.optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(total * share_of_batch(batch, parts))
+    share = share_of_batch(batch, parts)
+    torch.autograd.backward(total * share)
     if settings.clip_norm > 0:
         nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)
     state.optimizer.step()
     if state.average is not None:
         state.average.update(state.model)
-    return {name: float(loss.detach()) for name, loss in losses.items()}
+    return {name: float(loss.detach()) * share for name, loss in losses.items()}
 
 
 def share_of_batch(batch: Batch, parts: Parts) -> float:
     """The weight with which this process's mean loss enters the mean over all processes.
 
-    Gradients are averaged over processes; where a batch does not divide evenly, the larger share
-    must count for more.
+    Losses are means over what their task counts (pictures, known pixels); gradients are averaged
+    over processes. Where a batch does not divide evenly, the larger share must count for more.
     """
     processes = parts.processes
     if processes.world == 1:
         return 1.0
-    return len(batch) / processes.mean(len(batch))
+    weight = parts.task.weight(batch.targets)
+    mean = processes.mean(weight)
+    return weight / mean if mean > 0 else 1.0
 
 
 def refuse_nonfinite(loss: Tensor, step: int, batch: Batch) -> None:
@@ -160,7 +165,10 @@ def note_losses(losses: dict[str, float], state: TrainingState, parts: Parts) ->
     progress.loss_count += 1
     if progress.step % max(1, settings.steps // _ROWS) and progress.step != settings.steps:
         return
-    means = {name: total / progress.loss_count for name, total in progress.loss_sums.items()}
+    means = {
+        name: parts.processes.mean(total / progress.loss_count)
+        for name, total in progress.loss_sums.items()
+    }
     progress.loss_sums, progress.loss_count = {}, 0
     if not parts.processes.first:
         return

@@ -19,12 +19,12 @@ _WORTH_IT = 1.2  # bfloat16 must be this much faster; it costs digits
 def choose_device(asked: str | None) -> str:
     """`asked` if this machine has it; without a wish the first accelerator, else the CPU."""
     if asked in (None, "auto"):
-        return "cuda:0" if torch.cuda.is_available() else "cpu"
+        return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(asked)
     except RuntimeError as error:
         raise UsageError(
-            f"{asked!r} is no device", expected="auto, cpu, or for example cuda:0"
+            f"{asked!r} is no device", expected="auto, cpu, cuda, or for example cuda:0"
         ) from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError(
@@ -39,8 +39,9 @@ def choose_precision(device: str) -> tuple[Precision, str]:
 
     Measured, because processors that lack bfloat16 instructions emulate them slowly.
     """
-    full = _convolution_seconds(device, torch.float32)
-    half = _convolution_seconds(device, torch.bfloat16)
+    with torch.random.fork_rng():  # a layer draws its weights, which here do not matter
+        full = _convolution_seconds(device, torch.float32)
+        half = _convolution_seconds(device, torch.bfloat16)
     if full / half >= _WORTH_IT:
         return "bfloat16", f"measured {full / half:.1f}x as fast as float32"
     return "float32", f"measured: bfloat16 is {full / half:.1f}x as fast"
@@ -70,6 +71,7 @@ def exact_arithmetic(threads: int) -> Iterator[None]:
     """
     before_threads = torch.get_num_threads()
     before_exact = torch.are_deterministic_algorithms_enabled()
+    before_warn = torch.is_deterministic_algorithms_warn_only_enabled()
     deterministic: Any = torch.utils.deterministic  # a module whose attribute is a switch
     before_fill = deterministic.fill_uninitialized_memory
     with torch.random.fork_rng():
@@ -81,7 +83,7 @@ def exact_arithmetic(threads: int) -> Iterator[None]:
             yield
         finally:
             deterministic.fill_uninitialized_memory = before_fill
-            torch.use_deterministic_algorithms(before_exact)
+            torch.use_deterministic_algorithms(before_exact, warn_only=before_warn)
             torch.set_num_threads(before_threads)
 
 

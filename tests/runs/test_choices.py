@@ -1,0 +1,153 @@
+import pytest
+import torch
+
+import shapes
+from manako.config import Asked
+from manako.data.preparation import Preparation
+from manako.errors import DataError, UsageError
+from manako.models.zoo import list_models
+from manako.runs.choices import allowed_sizes, resolve, usable_cores
+from manako.runs.data import (
+    class_counts,
+    look_at,
+    measure_normalisation,
+    open_sources,
+    read_split_data,
+)
+from manako.runs.defaults import RECIPES, default_model, default_size, recipe_for
+from manako.runs.predict import find_pictures
+
+
+def test_every_model_has_a_recipe():
+    recipes = {name: recipe_for(name) for name in list_models()}
+
+    assert recipes["resnet20"] is RECIPES["resnet_cifar"]
+    assert recipes["resnet50"] is RECIPES["resnet"]
+    assert recipes["ssd_resnet18"] is RECIPES["ssd"]
+    assert all(recipe in RECIPES.values() for recipe in recipes.values())
+
+
+def test_the_learning_rate_follows_the_batch():
+    assert recipe_for("resnet18").lr_for(128) == pytest.approx(2 * recipe_for("resnet18").lr)
+    assert recipe_for("unet").lr_for(2) == pytest.approx(recipe_for("unet").lr / 2)
+
+
+@pytest.mark.parametrize(
+    ("task", "size_hw", "model"),
+    [
+        ("classification", (28, 28), "quick32"),
+        ("classification", (300, 200), "resnet18"),
+        ("detection", (480, 640), "ssd_resnet18"),
+        ("segmentation", (360, 480), "unet_bn"),
+    ],
+)
+def test_the_model_suits_task_and_picture_size(task, size_hw, model):
+    chosen, why = default_model(task, size_hw)
+
+    assert chosen == model
+    assert why
+
+
+@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("pictures_hw", [(8, 8), (28, 28), (64, 48), (480, 640), (1080, 1920)])
+def test_the_default_size_is_one_that_the_network_takes(name, pictures_hw):
+    task = next(task for task in shapes.MAKERS if name in list_models(task))
+    allowed = allowed_sizes(name, 3, {})
+
+    size_hw = allowed.default(task, pictures_hw)
+
+    allowed.check(size_hw)
+    assert max(size_hw) <= 320
+
+
+def test_larger_pictures_keep_their_shape_where_places_matter():
+    assert default_size("detection", "ssd_resnet18", (480, 640), 1) == (240, 320)
+    assert default_size("segmentation", "unet_bn", (360, 480), 8) == (192, 256)
+
+
+def test_an_asked_value_always_wins(tmp_path):
+    data = shapes.class_folders(tmp_path / "data")
+    dataset = read_split_data(data, 0)
+    asked = Asked.of({
+        "model": "resnet20", "batch": 5, "epochs": 2.0, "lr": 0.7, "schedule": "step", "seed": 9,
+        "threads": 1, "workers": 2, "precision": "float32", "size_hw": (48, 40), "augment": "none",
+        "weight_decay": 0.0, "average_decay": 0.0, "warmup_steps": 3,
+    })  # fmt: skip
+
+    resolved = resolve(asked, dataset, look_at(dataset), str(data))
+
+    values = resolved.settings.model_dump()
+    for name, value in asked.model_dump(exclude_none=True, exclude={"epochs"}).items():
+        assert values[name] == value, name
+        assert resolved.origins[name] == "asked", name
+    assert values["steps"] == 2 * 5
+
+
+def test_a_size_that_the_network_cannot_take_is_refused_with_one_that_it_can():
+    with pytest.raises(UsageError, match=r"multiples of 8, not 60x64[\s\S]*--imgsz 64x64"):
+        allowed_sizes("unet_bn", 3, {}).check((60, 64))
+    with pytest.raises(UsageError, match=r"lenet5 takes pictures of 28x28 pixels only, not 32x32"):
+        allowed_sizes("lenet5", 3, {}).check((32, 32))
+    assert allowed_sizes("lenet5", 3, {"size": 32}).fixed_hw == (32, 32)
+
+
+def test_a_process_may_use_at_least_one_core():
+    assert usable_cores() >= 1
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    data = shapes.class_folders(tmp_path_factory.mktemp("choices") / "data")
+    return open_sources(read_split_data(data, 0), 3, workers=1)
+
+
+def test_a_look_tells_size_and_colour(opened, tmp_path):
+    look = look_at(opened.dataset)
+
+    assert (look.size_hw, look.grey) == ((32, 32), False)
+
+
+def test_mean_and_deviation_are_those_of_all_pixels(opened):
+    plain = Preparation((32, 32), "stretch", 3, (0.0,) * 3, (1.0,) * 3)
+    source = opened.source("train")
+
+    mean, std = measure_normalisation(source, plain)
+
+    pixels = torch.stack([source[index].image for index in range(len(source))]).double() / 255
+    flat = pixels.transpose(0, 1).flatten(1)
+    assert mean == pytest.approx(flat.mean(1).tolist(), abs=1e-4)
+    assert std == pytest.approx(flat.std(1, unbiased=False).tolist(), abs=1e-4)
+
+
+def test_a_split_that_is_not_there_is_refused_with_those_that_are(opened):
+    with pytest.raises(DataError, match=r"no pictures in split 'dev'[\s\S]*test, train, val"):
+        opened.source("dev")
+
+
+@pytest.mark.parametrize("task", list(shapes.MAKERS))
+def test_classes_are_counted_in_pictures_or_boxes(task, tmp_path):
+    data = shapes.MAKERS[task](tmp_path / "data")
+    opened = open_sources(read_split_data(data, 0), 3, workers=1)
+
+    counts = class_counts(opened, "train")
+
+    expected = {"blue": 12, "red": 12}
+    assert counts == ({"ground": 24, **expected} if task == "segmentation" else expected)
+
+
+def test_pictures_are_found_in_files_and_folders(tmp_path):
+    data = shapes.class_folders(tmp_path / "data", {"test": 4})
+    (data / "notes.txt").write_text("no picture", encoding="utf-8")
+    one = next(iter(sorted((data / "test" / "red").iterdir())))
+
+    found = find_pictures([data, one])
+
+    assert len(found) == 5
+    assert found[-1] == one
+
+
+def test_missing_files_and_empty_folders_are_refused(tmp_path):
+    with pytest.raises(DataError, match="there is no file"):
+        find_pictures([tmp_path / "nothing.png"])
+    with pytest.raises(DataError, match="has no picture in it or below"):
+        find_pictures([tmp_path])

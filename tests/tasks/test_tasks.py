@@ -1,0 +1,69 @@
+import pytest
+import torch
+
+from manako.errors import UnknownName, UsageError
+from manako.metrics.protocol import Metric
+from manako.structures import AnchorRaw, BoxTargets, ClassTarget, Frame, MaskTarget
+from manako.tasks import TASKS, create_task
+
+CLASSES = ("a", "b", "c")
+FRAME = Frame((8, 8), (8, 8), (8, 8))
+
+
+def raw_and_targets(task):
+    generator = torch.Generator().manual_seed(0)
+    if task == "classification":
+        return torch.randn(2, 3, generator=generator), [ClassTarget(0), ClassTarget(2)]
+    if task == "segmentation":
+        mask = torch.zeros(8, 8, dtype=torch.uint8)
+        return torch.randn(2, 3, 8, 8, generator=generator), [MaskTarget(mask), MaskTarget(mask)]
+    anchors = torch.tensor([[0.0, 0.0, 4.0, 4.0], [4.0, 4.0, 8.0, 8.0]])
+    target = BoxTargets(torch.tensor([[0.0, 0.0, 4.0, 5.0]]), torch.tensor([1]))
+    logits = torch.randn(2, 2, 4, generator=generator)
+    return AnchorRaw(logits, torch.zeros(2, 2, 4), anchors), [target, target]
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+def test_a_task_binds_loss_decoder_and_metric_over_one_raw_output(name):
+    task = create_task(name, CLASSES)
+    raw, targets = raw_and_targets(name)
+
+    losses = task.loss(raw, targets)
+    predictions = task.decode(raw, [FRAME, FRAME])
+    metric: Metric = task.metric()
+    metric.update(predictions, targets)
+
+    assert (task.name, task.classes) == (name, CLASSES)
+    assert all(loss.ndim == 0 and loss > 0 for loss in losses.values())
+    assert len(predictions) == len(metric.picture_errors()) == 2
+    assert 0 <= metric.scores(intervals=False).main.value <= 1
+
+
+def test_an_unknown_task_is_refused_with_the_near_name():
+    with pytest.raises(UnknownName, match="no task 'segmentasion'; did you mean 'segmentation'"):
+        create_task("segmentasion", CLASSES)
+
+
+def test_label_smoothing_reaches_the_loss():
+    raw, targets = raw_and_targets("classification")
+
+    plain = create_task("classification", CLASSES).loss(raw, targets)
+    smooth = create_task("classification", CLASSES, label_smoothing=0.3).loss(raw, targets)
+
+    (plain_loss,), (smooth_loss,) = plain.values(), smooth.values()
+    uniform = -raw.log_softmax(1).mean()
+    torch.testing.assert_close(smooth_loss, 0.7 * plain_loss + 0.3 * uniform)
+
+
+def test_the_mean_of_mirrored_maps_turns_the_second_back():
+    task = create_task("segmentation", CLASSES)
+    raw, _ = raw_and_targets("segmentation")
+
+    torch.testing.assert_close(task.mean_of_mirrored(raw, raw.flip(-1)), raw)
+
+
+def test_detections_are_not_averaged():
+    raw, _ = raw_and_targets("detection")
+
+    with pytest.raises(UsageError, match="mirrored pictures is not defined for detection"):
+        create_task("detection", CLASSES).mean_of_mirrored(raw, raw)

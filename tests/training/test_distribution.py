@@ -1,0 +1,46 @@
+"""Two processes on gloo against one: the same curve, the same network."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import shapes
+from manako.storage.tensors import load_tensors
+
+ARGUMENTS = (
+    "--model lenet5 --grey --steps 8 --batch 8 --validate-every 4 --threads 1 --workers 0 "
+    "--precision float32 --lr 0.05 --schedule constant --quiet"
+)
+
+
+def train(data, out, processes):
+    module = ["-m", "manako", "train", str(data), *ARGUMENTS.split(), "--out", str(out)]
+    if processes > 1:
+        launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}"]
+        module = [*launcher, "--master-port=0", *module]
+    return subprocess.run(
+        [sys.executable, *module], capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_trains(tmp_path):
+    data = shapes.class_folders(tmp_path / "data", {"train": 26, "val": 8, "test": 8}, side=28)
+
+    alone = train(data, tmp_path / "one", 1)
+    together = train(data, tmp_path / "two", 2)
+
+    assert (alone.returncode, together.returncode) == (0, 0), together.stderr
+    first, second = (
+        load_tensors(tmp_path / name / "recognizer" / "model.safetensors")
+        for name in ("one", "two")
+    )
+    for name, value in first.items():
+        assert float((value - second[name]).abs().max()) < 1e-5, name
+    scores = [
+        json.loads((tmp_path / name / "scores.json").read_text(encoding="utf-8"))["scores"]
+        for name in ("one", "two")
+    ]
+    assert scores[0]["test"]["overall"]["accuracy"] == scores[1]["test"]["overall"]["accuracy"]
