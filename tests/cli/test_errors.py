@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,8 +28,9 @@ from manako.errors import (
     [
         (["trian"], 2, "Did you mean 'train'?"),
         (["train", "data", "--modle", "x"], 2, "no option '--modle'; did you mean --model"),
-        (["train"], 2, "Missing argument 'DATA'"),
-        (["train", "data", "--epochs", "many"], 2, "many"),
+        (["train"], 2, "Missing argument 'data'"),
+        (["train", "data", "--epochs", "many"], 2, "Invalid value for '--epochs'"),
+        (["train", "data", "--lr"], 2, "requires an argument"),
         (["train", "/nowhere/at/all"], 3, "/nowhere/at/all"),
         (["info", "resnet81"], 2, "no model 'resnet81'; did you mean 'resnet18'"),
         (["models", "--task", "detektion"], 2, "no task 'detektion'; did you mean 'detection'?"),
@@ -48,10 +51,13 @@ def test_a_mistake_ends_with_its_code_and_says_what_to_do(arguments, code, messa
 
 
 def raising(error):
-    def command(arguments, prog_name, standalone_mode):
+    """In place of the command line: one whose verb raises `error`."""
+
+    def invoke(context):
         raise error
 
-    return lambda app: type("Command", (), {"main": staticmethod(command)})
+    context = nullcontext(SimpleNamespace(command=SimpleNamespace(invoke=invoke)))
+    return lambda app: SimpleNamespace(make_context=lambda name, arguments: context)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,7 @@ def raising(error):
         (CheckFailed("x"), 8),
         (Stopped("x"), 75),
         (MemoryError(), 5),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), 5),
         (KeyboardInterrupt(), 130),
         (ZeroDivisionError("x"), 1),
     ],
@@ -101,13 +108,15 @@ def test_the_code_reaches_the_shell_and_a_closed_pipe_is_no_error():
         [sys.executable, "-m", "manako", "info", "resnet81"], capture_output=True, text=True
     )
     piped = subprocess.run(
-        f"{sys.executable} -m manako models | head -1", shell=True, capture_output=True, text=True
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m manako models | head -1"],
+        capture_output=True,
+        text=True,
     )
 
     assert wrong.returncode == 2
     assert wrong.stdout == ""
     assert piped.stdout.startswith("name")
-    assert piped.stderr == ""
+    assert (piped.returncode, piped.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -121,3 +130,9 @@ def test_the_code_reaches_the_shell_and_a_closed_pipe_is_no_error():
 )  # fmt: skip
 def test_model_options_are_numbers_truths_or_texts(texts, options):
     assert parse_model_options(texts) == options
+
+
+def test_without_a_verb_the_help_is_shown(capsys):
+    assert run([]) == 0
+
+    assert capsys.readouterr().out.startswith("Usage: manako")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from manako.errors import ArtefactError, DataError, NumericError, UsageError
 from manako.models.zoo import create_model
-from manako.recognizer import Recognizer, RecognizerSpec, load_recognizer, save_recognizer
+from manako.recognizer import Recognizer, RecognizerSpec, load_recognizer
 from manako.recognizer.recognizer import read_picture
 from manako.training.precision import seeded
 
@@ -145,7 +145,7 @@ def test_an_answer_that_is_not_finite_is_refused():
 def test_a_saved_recognizer_comes_back_whole(tmp_path):
     known = recognizer(mirror=True, thresholds={}, data_fingerprint="abc")
 
-    save_recognizer(known, tmp_path / "saved")
+    known.save(tmp_path / "saved")
     loaded = load_recognizer(tmp_path / "saved")
 
     assert loaded.spec == known.spec
@@ -162,7 +162,7 @@ def test_a_saved_recognizer_comes_back_whole(tmp_path):
 def test_any_changed_byte_is_refused(tmp_path_factory, data):
     folder = tmp_path_factory.getbasetemp() / "changed"
     if not folder.exists():
-        save_recognizer(recognizer(), folder)
+        recognizer().save(folder)
     path = folder / data.draw(st.sampled_from(["MANIFEST", "model.safetensors", "recognizer.json"]))
     whole = path.read_bytes()
     place = data.draw(st.integers(0, len(whole) - 1))

@@ -3,18 +3,13 @@ import torch
 
 import shapes
 from manako.config import Asked
+from manako.data.opened import open_sources, read_for_training
 from manako.data.preparation import Preparation
 from manako.errors import DataError, UsageError
 from manako.models.zoo import list_models
 from manako.runs.choices import allowed_sizes, resolve, usable_cores
-from manako.runs.data import (
-    class_counts,
-    look_at,
-    measure_normalisation,
-    open_sources,
-    read_split_data,
-)
 from manako.runs.defaults import RECIPES, default_model, default_size, recipe_for
+from manako.runs.look import class_counts, look_at, measure_normalisation
 from manako.runs.predict import find_pictures
 
 
@@ -67,7 +62,7 @@ def test_larger_pictures_keep_their_shape_where_places_matter():
 
 def test_an_asked_value_always_wins(tmp_path):
     data = shapes.class_folders(tmp_path / "data")
-    dataset = read_split_data(data, 0)
+    dataset = read_for_training(data, 0)
     asked = Asked.of({
         "model": "resnet20", "batch": 5, "epochs": 2.0, "lr": 0.7, "schedule": "step", "seed": 9,
         "threads": 1, "workers": 2, "precision": "float32", "size_hw": (48, 40), "augment": "none",
@@ -98,7 +93,7 @@ def test_a_process_may_use_at_least_one_core():
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory):
     data = shapes.class_folders(tmp_path_factory.mktemp("choices") / "data")
-    return open_sources(read_split_data(data, 0), 3, workers=1)
+    return open_sources(read_for_training(data, 0), 3, workers=1)
 
 
 def test_a_look_tells_size_and_colour(opened, tmp_path):
@@ -127,7 +122,7 @@ def test_a_split_that_is_not_there_is_refused_with_those_that_are(opened):
 @pytest.mark.parametrize("task", list(shapes.MAKERS))
 def test_classes_are_counted_in_pictures_or_boxes(task, tmp_path):
     data = shapes.MAKERS[task](tmp_path / "data")
-    opened = open_sources(read_split_data(data, 0), 3, workers=1)
+    opened = open_sources(read_for_training(data, 0), 3, workers=1)
 
     counts = class_counts(opened, "train")
 

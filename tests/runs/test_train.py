@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import threading
 
@@ -12,14 +13,15 @@ import manako
 import shapes
 from manako.config import Resolved
 from manako.errors import ArtefactError, BusyError, DataError, Stopped, UsageError
-from manako.runs import Run, validate_recognizer
+from manako.recognizer import evaluate_data
+from manako.runs import Run, start
 from manako.storage import FolderLock
 from manako.structures import ClassPrediction, Detections
 from manako.training import loop
 
 
-def train(task, data, out, **options) -> Run:
-    plain = {**shapes.QUICK[task], "steps": 6, "batch": 8, "threads": 1, "precision": "float32"}
+def train(kind, data, out, **options) -> Run:
+    plain = {**shapes.QUICK[kind], "steps": 6, "batch": 8, "threads": 1, "precision": "float32"}
     return manako.train(data, out=out, **{**plain, **options})
 
 
@@ -62,10 +64,10 @@ def test_the_loaded_recognizer_scores_what_the_run_reported(finished):
     _, data, run = finished
     loaded = manako.load(run.folder)
 
-    split, evaluation = validate_recognizer(loaded, data)
+    found = evaluate_data(loaded, data)
 
-    assert split == "test"
-    assert evaluation.scores == run.metrics["test"]
+    assert found.split == "test"
+    assert found.evaluation.scores == run.metrics["test"] == loaded.evaluate(data)
 
 
 def parts(prediction):
@@ -78,7 +80,7 @@ def parts(prediction):
 
 def test_val_and_predict_agree_bit_by_bit(finished):
     _, data, run = finished
-    _, evaluation = validate_recognizer(run.recognizer, data, split="test", batch_size=4)
+    evaluation = evaluate_data(run.recognizer, data, split="test", batch_size=4).evaluation
 
     predicted = run.recognizer.predict([data / name for name in evaluation.names], batch_size=4)
 
@@ -130,6 +132,7 @@ def test_a_stopped_run_resumes_to_the_same_bits(folders, tmp_path, monkeypatch):
 def test_a_run_that_was_killed_before_it_began_can_be_begun_again(folders, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".lock").touch()
+    (tmp_path / "run" / "config.yaml").touch()
 
     run = train("classification", folders, tmp_path / "run")
 
@@ -195,16 +198,70 @@ def test_a_budget_too_short_for_ten_steps_is_refused(folders, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_weights_of_a_recognizer_go_on_by_class_name(folders, tmp_path, capsys):
+def test_weights_of_a_recognizer_go_on_and_are_not_needed_later(
+    folders, tmp_path, capsys, monkeypatch
+):
     first = train("classification", folders, tmp_path / "first", steps=20)
+    monkeypatch.chdir(tmp_path)
 
     second = train(
-        "classification", folders, tmp_path / "second", steps=1, lr=1e-6,
-        weights=str(first.folder / "recognizer"),
-    )  # fmt: skip
+        "classification", folders, tmp_path / "second", steps=1, lr=1e-6, weights="first/recognizer"
+    )
+    (second.folder / "scores.json").unlink()
+    shutil.rmtree(first.folder)
+    monkeypatch.chdir(folders)
+    again = manako.resume(second.folder)
 
     assert second.metrics["test"].main.value == pytest.approx(first.metrics["test"].main.value)
+    assert again.metrics == second.metrics
     assert "tensors" in capsys.readouterr().err
+
+
+def test_an_asked_interval_of_validation_is_kept_under_a_budget(folders, tmp_path):
+    run = train(
+        "classification", folders, tmp_path / "run", steps=None, budget_seconds=8.0,
+        validate_every=7,
+    )  # fmt: skip
+
+    assert run.settings.validate_every == 7
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_finishing_says_how_to_go_on(folders, tmp_path, monkeypatch, number):
+    def interrupted(*arguments):
+        os.kill(os.getpid(), number)
+
+    real = start.finish
+    monkeypatch.setattr(start, "finish", interrupted)
+    with pytest.raises(Stopped, match=r"interrupted; what came after[\s\S]*manako resume"):
+        train("classification", folders, tmp_path / "run")
+    monkeypatch.setattr(start, "finish", real)
+
+    assert manako.resume(tmp_path / "run").metrics["test"].pictures == 8
+
+
+def test_another_machine_is_told_when_a_run_goes_on(folders, tmp_path, capsys):
+    run = train("classification", folders, tmp_path / "run")
+    (run.folder / "scores.json").unlink()
+    path = run.folder / "environment.json"
+    then = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**then, "torch": "1.0"}), encoding="utf-8")
+
+    manako.resume(run.folder)
+
+    assert "the run began with torch 1.0" in capsys.readouterr().err
+
+
+def test_a_damaged_file_of_a_run_is_refused(folders, tmp_path):
+    run = train("classification", folders, tmp_path / "run")
+    for name, text in (("scores.json", "{"), ("run.json", "{}"), ("environment.json", "[]")):
+        path = run.folder / name
+        whole = path.read_text(encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ArtefactError, match=name.replace(".", r"\.")):
+            manako.resume(run.folder)
+        path.write_text(whole, encoding="utf-8")
+        (run.folder / "scores.json").unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +274,9 @@ def test_weights_of_a_recognizer_go_on_by_class_name(folders, tmp_path, capsys):
         ({"model": "quick33"}, "no model 'quick33'; did you mean 'quick32'"),
         ({"model_options": {"wdth": 3}}, "wdth"),
         ({"augment": "none", "rule": "crap"}, "rule cannot be 'crap'"),
+        ({"size_hw": (8, 8)}, "quick32 cannot take pictures of 8 x 8 pixels"),
+        ({"schedule": "onecycle", "warmup_steps": 2}, "one-cycle schedule has a warm-up of its"),
+        ({"optimizer": "adamw", "momentum": 0.5}, "AdamW has no momentum to choose"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_before_anything_is_written(
@@ -251,35 +311,37 @@ def test_val_refuses_data_of_another_kind(finished, tmp_path):
     data = shapes.MAKERS[other](tmp_path / "other")
 
     with pytest.raises(DataError):
-        validate_recognizer(run.recognizer, data)
+        run.recognizer.evaluate(data)
 
 
-def test_val_matches_classes_by_name_when_one_is_missing(finished):
+def test_a_split_without_a_class_is_scored_by_name(finished):
     task, data, run = finished
     if task != "classification":
         pytest.skip("class folders are what can lack a class as a whole")
-    lacking = data.parent / "lacking"
-    for path in sorted((data / "test" / "red").iterdir()):
-        copy = lacking / "test" / "red" / path.name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(path.read_bytes())
-    (lacking / "train").mkdir()
-    for name in ("red", "blue"):
-        source = next(iter(sorted((data / "train" / name).iterdir())))
-        (lacking / "train" / name).mkdir()
-        (lacking / "train" / name / source.name).write_bytes(source.read_bytes())
+    lacking = data.parent / "lacking" / "test" / "red"
+    shutil.copytree(data / "test" / "red", lacking)
 
-    _, evaluation = validate_recognizer(run.recognizer, lacking, split="test")
+    found = evaluate_data(run.recognizer, lacking.parents[1])
 
-    assert set(evaluation.scores.per_class) >= {"red"}
     red = run.recognizer.classes.index("red")
-    expected = [
-        prediction
-        for name, prediction in zip(evaluation.names, evaluation.predictions, strict=True)
-    ]
-    assert sum(one.label == red for one in expected) / len(expected) == pytest.approx(
-        evaluation.scores.main.value
-    )
+    right = [one.label == red for one in found.evaluation.predictions]
+    assert found.evaluation.scores.main.value == pytest.approx(sum(right) / len(right))
+    assert found.evaluation.scores.pictures == 4
+
+
+def test_a_set_without_splits_is_scored_whole_or_as_the_run_would_split_it(finished):
+    task, data, run = finished
+    if task != "classification":
+        pytest.skip("shown once, for class folders")
+    unsplit = data.parent / "unsplit"
+    for split in ("train", "val", "test"):
+        shutil.copytree(data / split, unsplit, dirs_exist_ok=True)
+
+    whole = evaluate_data(run.recognizer, unsplit, split="all")
+    tenth = evaluate_data(run.recognizer, unsplit)
+
+    assert whole.evaluation.scores.pictures == 40
+    assert (tenth.split, tenth.evaluation.scores.pictures) == ("test", 4)
 
 
 def test_val_refuses_a_class_that_the_recognizer_does_not_know(finished, tmp_path):
@@ -292,4 +354,4 @@ def test_val_refuses_a_class_that_the_recognizer_does_not_know(finished, tmp_pat
     (data / "val" / "red").rename(data / "val" / "pink")
 
     with pytest.raises(DataError, match="pink"):
-        validate_recognizer(run.recognizer, data)
+        run.recognizer.evaluate(data)

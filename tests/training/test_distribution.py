@@ -8,10 +8,11 @@ import pytest
 
 import shapes
 from manako.storage.tensors import load_tensors
+from manako.training.journal import Journal
 
 ARGUMENTS = (
     "--model lenet5 --grey --steps 8 --batch 8 --validate-every 4 --threads 1 --workers 0 "
-    "--precision float32 --lr 0.05 --schedule constant --quiet"
+    "--precision float32 --lr 0.05 --schedule constant --quiet --json"
 )
 
 
@@ -33,14 +34,39 @@ def test_two_processes_train_what_one_trains(tmp_path):
     together = train(data, tmp_path / "two", 2)
 
     assert (alone.returncode, together.returncode) == (0, 0), together.stderr
+    assert json.loads(together.stdout)["folder"] == str(tmp_path / "two")  # one document, not two
     first, second = (
         load_tensors(tmp_path / name / "recognizer" / "model.safetensors")
         for name in ("one", "two")
     )
     for name, value in first.items():
         assert float((value - second[name]).abs().max()) < 1e-5, name
+    losses = [
+        [row["loss"] for row in Journal(tmp_path / name / "metrics.jsonl").rows() if "loss" in row]
+        for name in ("one", "two")
+    ]
+    assert losses[1] == pytest.approx(losses[0], abs=1e-5)
     scores = [
         json.loads((tmp_path / name / "scores.json").read_text(encoding="utf-8"))["scores"]
         for name in ("one", "two")
     ]
     assert scores[0]["test"]["overall"]["accuracy"] == scores[1]["test"]["overall"]["accuracy"]
+
+
+@pytest.mark.slow
+def test_a_budget_is_planned_alike_by_all_processes(tmp_path):
+    data = shapes.class_folders(tmp_path / "data", {"train": 26, "val": 8, "test": 8}, side=28)
+    arguments = [one for one in ARGUMENTS.split() if one != "--steps"]
+    arguments.remove("8")
+    module = ["-m", "manako", "train", str(data), *arguments, "--budget", "8s"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+
+    done = subprocess.run(
+        [*launcher, "--master-port=0", *module, "--out", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr

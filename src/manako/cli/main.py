@@ -22,7 +22,6 @@ from manako.errors import ManakoError
 app = typer.Typer(
     name="manako",
     help="From a folder of pictures to a recognizer you can trust.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # rich takes longer to import than --help may take
     pretty_exceptions_enable=False,
@@ -48,8 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line; the exit code."""
     try:
-        result = get_command(app).main(arguments, prog_name="manako", standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        # Not `app(...)`: that turns some errors into exit codes of its own, without a word.
+        with get_command(app).make_context("manako", arguments or ["--help"]) as context:
+            context.command.invoke(context)
+        return 0
+    except typer.Exit as done:
+        return done.exit_code
     except ManakoError as error:
         _tell(str(error))
         return error.exit_code
@@ -57,16 +60,16 @@ def run(arguments: list[str]) -> int:
         _tell(_usage_message(error, arguments))
         return 2
     except (KeyboardInterrupt, typer.Abort):
-        _tell("stopped; nothing was left half-written")
+        _tell("stopped; nothing was saved")
         return 130
     except BrokenPipeError:
         # The reader of our output has gone, as `head` does; nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except MemoryError:
-        _tell("out of memory\n  fix     : use a smaller --batch or --imgsz")
-        return 5
     except Exception as error:
+        if _is_out_of_memory(error):
+            _tell("out of memory\n  fix     : use a smaller --batch or --imgsz")
+            return 5
         if os.environ.get(_DEBUG):
             raise
         where = traceback.extract_tb(error.__traceback__)[-1]
@@ -78,14 +81,23 @@ def run(arguments: list[str]) -> int:
         return 1
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    """Python's own error, or torch's: for a GPU by its name, for the CPU by its text."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "DefaultCPUAllocator" in str(error)
+    )
+
+
 def _tell(message: str) -> None:
     sys.stderr.write(f"manako: {message}\n")
 
 
 def _usage_message(error: typer.TyperException, arguments: Sequence[str]) -> str:
     message = error.format_message()
-    wrong = getattr(error, "option_name", None)
-    if wrong:
+    if type(error).__name__ == "NoSuchOption":
+        wrong = getattr(error, "option_name", "")
         near = difflib.get_close_matches(wrong, _options_of(arguments), n=2, cutoff=0.6)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         message = f"no option {wrong!r}{hint}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Quiet = Annotated[bool, typer.Option("--quiet", help="No messages and no progress on stderr.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, or for example cuda:0.")]
 Batch = Annotated[int | None, typer.Option(min=2, help="Pictures in one step.")]
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks: of several that `torchrun` started, only the first does."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def parse_model_options(texts: list[str] | None) -> dict[str, int | float | str | bool] | None:

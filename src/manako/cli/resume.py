@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from manako.cli.options import Json, Quiet
+from manako.cli.options import Json, Quiet, is_first_process
 
 
 def resume(
@@ -20,5 +20,7 @@ def resume(
     from manako.console.messages import set_quiet
     from manako.runs.start import resume as resume_run
 
-    set_quiet(quiet)
-    show_run(resume_run(run), json)
+    set_quiet(quiet or not is_first_process())
+    finished = resume_run(run)
+    if is_first_process():
+        show_run(finished, json)

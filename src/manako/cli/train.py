@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from manako.cli.options import Batch, Data, Json, Quiet, parse_model_options
+from manako.cli.options import Batch, Data, Json, Quiet, is_first_process, parse_model_options
 
 
 def train(
@@ -75,7 +75,7 @@ def train(
     from manako.config import parse_duration, parse_size
     from manako.console.messages import set_quiet
 
-    set_quiet(quiet)
+    set_quiet(quiet or not is_first_process())
     asked = {
         "task": task,
         "model_options": parse_model_options(model_option),
@@ -117,4 +117,6 @@ def train(
     from manako.cli.results import show_run
     from manako.runs.start import train as train_run
 
-    show_run(train_run(data, model, out=out, **asked), json)
+    finished = train_run(data, model, out=out, **asked)
+    if is_first_process():
+        show_run(finished, json)

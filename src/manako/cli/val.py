@@ -14,10 +14,12 @@ def val(
     recognizer: Annotated[Path, typer.Argument(help="A recognizer's or a run's folder.")],
     data: Data,
     split: Annotated[
-        str | None, typer.Option(help="train, val or test; test where there is one.")
+        str | None, typer.Option(help="train, val, test, or all of an unsplit set.")
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 64,
-    seed: Annotated[int, typer.Option(min=0, help="Splits data that come unsplit.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Splits data that come unsplit; else the run's.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write the predictions to this CSV file.")
     ] = None,
@@ -28,13 +30,13 @@ def val(
     """Score a recognizer on a data set, with intervals."""
     from manako.cli.results import show_scores
     from manako.console.messages import set_quiet
-    from manako.recognizer import load_recognizer
-    from manako.runs.validate import validate_recognizer
+    from manako.recognizer import evaluate_data, load_recognizer
+    from manako.runs.finish import save_predictions
     from manako.training.precision import choose_device
 
     set_quiet(quiet)
     loaded = load_recognizer(recognizer, choose_device(device))
-    chosen, evaluation = validate_recognizer(
-        loaded, data, split=split, seed=seed, batch_size=batch, predictions=out
-    )
-    show_scores({chosen: evaluation.scores}, json)
+    found = evaluate_data(loaded, data, split=split, seed=seed, batch_size=batch)
+    if out is not None:
+        save_predictions(out, found.evaluation, found.data, found.split)
+    show_scores({found.split: found.evaluation.scores}, json)

@@ -16,13 +16,13 @@ def parse_size(text: str) -> tuple[int, int]:
     ((224, 224), (360, 480))
     """
     match = _SIZE.fullmatch(text.strip().lower())
-    if not match or "0" in (match[1].lstrip("0") or "0", (match[2] or "1").lstrip("0") or "0"):
+    height, width = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if height < 1 or width < 1:
         raise UsageError(
             f"{text!r} is no picture size",
             expected="pixels, as in 224 (a square) or 360x480 (height x width)",
         )
-    height = int(match[1])
-    return height, int(match[2]) if match[2] else height
+    return height, width
 
 
 def format_size(size_hw: tuple[int, int]) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from manako.errors import ArtefactError
 from manako.models.zoo import create_model
-from manako.recognizer.recognizer import Recognizer
 from manako.recognizer.spec import RecognizerSpec
 from manako.storage import replace_folder, verify_folder
 from manako.storage.tensors import load_tensors, save_tensors
@@ -17,20 +17,18 @@ from manako.storage.tensors import load_tensors, save_tensors
 WEIGHTS, SPEC = "model.safetensors", "recognizer.json"
 
 
-def save_recognizer(recognizer: Recognizer, folder: Path) -> None:
-    """Write `recognizer` to `folder`, whole or not at all; an older one there is replaced."""
+def save_folder_of(model: nn.Module, spec: RecognizerSpec, folder: Path) -> None:
+    """Write weights and specification to `folder`; an older recognizer there is replaced."""
 
     def write(into: Path) -> None:
-        save_tensors(into / WEIGHTS, recognizer.model.state_dict())
-        text = recognizer.spec.model_dump_json(indent=2) + "\n"
-        (into / SPEC).write_text(text, encoding="utf-8")
+        save_tensors(into / WEIGHTS, model.state_dict())
+        (into / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     replace_folder(folder, write)
 
 
-def load_recognizer(folder: Path | str, device: str = "cpu") -> Recognizer:
-    """The recognizer in `folder`; an `ArtefactError` if a byte of it has changed."""
-    folder = Path(folder)
+def read_folder(folder: Path) -> tuple[nn.Module, RecognizerSpec]:
+    """Network and specification in `folder`; an `ArtefactError` if a byte of it has changed."""
     if not (folder / SPEC).is_file():
         inside = folder / "recognizer"
         if not (inside / SPEC).is_file():
@@ -41,9 +39,10 @@ def load_recognizer(folder: Path | str, device: str = "cpu") -> Recognizer:
         folder = inside
     verify_folder(folder)
     spec = RecognizerSpec.parse((folder / SPEC).read_text(encoding="utf-8"), str(folder / SPEC))
-    model = build_model(spec)
+    with torch.random.fork_rng():  # the weights that a new network draws are overwritten
+        model = build_model(spec)
     _fill(model, folder / WEIGHTS)
-    return Recognizer(model.eval(), spec, device)
+    return model.eval(), spec
 
 
 def build_model(spec: RecognizerSpec) -> nn.Module:

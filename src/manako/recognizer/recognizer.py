@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from manako.data.decode import decode_image
 from manako.data.loader import SampleSource, evaluation_batches
 from manako.errors import DataError, NumericError, UsageError
+from manako.recognizer.evaluation import evaluate_data
+from manako.recognizer.folder import read_folder, save_folder_of
 from manako.recognizer.spec import RecognizerSpec
-from manako.structures import AnchorRaw, Batch, Prediction, Sample
+from manako.structures import AnchorRaw, Batch, Prediction, Sample, Scores
 from manako.tasks import Task, create_task
 
 Picture = str | Path | bytes | np.ndarray[Any, Any] | Tensor
@@ -70,6 +72,14 @@ class Recognizer:
         source = Pictures(pictures, self.spec.channels, color)
         return [prediction for _, prediction in self.predict_source(source, batch_size=batch_size)]
 
+    def evaluate(self, data: str | Path, split: str | None = None) -> Scores:
+        """The scores on a data set, with intervals; see `evaluate_data`."""
+        return evaluate_data(self, data, split=split).evaluation.scores
+
+    def save(self, path: str | Path) -> None:
+        """Write the recognizer to the folder `path`, whole or not at all."""
+        save_folder_of(self.model, self.spec, Path(path))
+
     def predict_source(
         self, source: SampleSource, *, batch_size: int = 32, workers: int = 0
     ) -> Iterator[tuple[str, Prediction]]:
@@ -98,6 +108,15 @@ class Recognizer:
                 fix="train anew with a smaller learning rate",
             )
         return self.task.decode(raw, batch.frames)
+
+
+def load_recognizer(folder: Path | str, device: str = "cpu") -> Recognizer:
+    """The recognizer in `folder`, or in that of its run.
+
+    Errors: `ArtefactError` if a byte of it has changed, or if it is no recognizer.
+    """
+    model, spec = read_folder(Path(folder))
+    return Recognizer(model, spec, device)
 
 
 def read_picture(picture: Picture, channels: int, colour: Colour, name: str) -> Sample:

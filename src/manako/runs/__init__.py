@@ -14,6 +14,5 @@ runs/<task>/<name>/
 
 from manako.runs.result import Run
 from manako.runs.start import resume, train
-from manako.runs.validate import validate_recognizer
 
-__all__ = ["Run", "resume", "train", "validate_recognizer"]
+__all__ = ["Run", "resume", "train"]

@@ -18,8 +18,8 @@ from manako.errors import UsageError
 from manako.models.protocols import FixedSize, WholeModel
 from manako.models.weights import absolute_source
 from manako.models.zoo import create_model, model_info
-from manako.runs.data import Look
 from manako.runs.defaults import Recipe, default_model, default_size, recipe_for
+from manako.runs.look import Look
 from manako.training.precision import choose_device, choose_precision
 
 _VALIDATIONS = 20  # in a run without a budget

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from manako.config import format_duration, format_size
 from manako.config.settings import Resolved
-from manako.console.progress import track
-from manako.recognizer import Evaluation, Recognizer, evaluate, load_recognizer, save_recognizer
+from manako.data.opened import OpenData
+from manako.recognizer import Evaluation, evaluate_split, load_recognizer
 from manako.reports.contents import Picture, ReportContents
 from manako.reports.page import write_report
 from manako.reports.predictions_csv import write_predictions
-from manako.runs.data import OpenData, class_counts
 from manako.runs.folder import RunFolder, read_json, write_json
+from manako.runs.look import class_counts
 from manako.runs.result import Run
-from manako.runs.session import EVALUATION_BATCH, Session
+from manako.runs.session import Session
 from manako.structures import Scores
 from manako.training.checkpoints import Checkpoints
 from manako.training.journal import Journal
@@ -32,7 +32,7 @@ def finish(folder: RunFolder, resolved: Resolved, session: Session, state: Train
     model.load_state_dict(Checkpoints(folder.checkpoints).load_best(), strict=True)
     evaluations = {"val": evaluate_split(session.recognizer(model), session.data, "val")}
     recognizer = session.recognizer(model, evaluations["val"].scores)
-    save_recognizer(recognizer, folder.recognizer)
+    recognizer.save(folder.recognizer)
     if "test" in session.data.sources:
         evaluations["test"] = evaluate_split(recognizer, session.data, "test")
     shown = "test" if "test" in evaluations else "val"
@@ -62,17 +62,6 @@ def completed_run(folder: RunFolder) -> Run:
         folder=folder.path,
         seconds=saved["seconds"],
     )
-
-
-def evaluate_split(
-    recognizer: Recognizer, data: OpenData, split: str, batch_size: int = EVALUATION_BATCH
-) -> Evaluation:
-    """The evaluation of `recognizer` on one split, with intervals and a progress bar."""
-    source = data.source(split)
-    with track(f"evaluating {split}", total=len(source), unit="pictures") as bar:
-        return evaluate(
-            recognizer, source, batch_size=batch_size, on_batch=lambda n: bar.advance(n)
-        )
 
 
 def save_predictions(path: Path, evaluation: Evaluation, data: OpenData, split: str) -> None:

@@ -12,10 +12,10 @@ from torch import nn
 from manako.config.settings import Resolved
 from manako.console.messages import say
 from manako.data.loader import SampleSource
-from manako.recognizer import evaluate
+from manako.recognizer import EVALUATION_BATCH, evaluate
 from manako.runs.defaults import recipe_for
 from manako.runs.folder import RunFolder
-from manako.runs.session import EVALUATION_BATCH, Session
+from manako.runs.session import Session
 from manako.structures import Sample
 from manako.training.budget import measure_pace, plan_steps
 

@@ -12,6 +12,7 @@ from manako.recognizer import Recognizer
 from manako.recognizer.recognizer import Pictures, read_picture
 from manako.reports.drawing import draw_prediction
 from manako.reports.predictions_csv import write_predictions
+from manako.storage.durability import disk_errors
 from manako.structures import Prediction
 
 
@@ -57,7 +58,8 @@ def predict_pictures(
             found.append(named)
             bar.advance()
     if out is not None:
-        _write(recognizer, found, out)
+        with disk_errors(out):
+            _write(recognizer, found, out)
     return found
 
 

@@ -12,15 +12,17 @@ from torch import nn
 import manako
 from manako.config.settings import Settings
 from manako.console.messages import say
+from manako.data.opened import OpenData
 from manako.data.preparation import Preparation
 from manako.data.transforms import Pipeline
 from manako.data.transforms.presets import augmentation
+from manako.errors import ArtefactError
 from manako.models.protocols import DataInitialised
 from manako.models.weights import load_weights
 from manako.models.zoo import create_model
-from manako.recognizer import Recognizer, RecognizerSpec, evaluate
-from manako.runs.data import OpenData, measure_normalisation
+from manako.recognizer import EVALUATION_BATCH, Recognizer, RecognizerSpec, evaluate
 from manako.runs.folder import RunFolder
+from manako.runs.look import measure_normalisation
 from manako.structures import Scores
 from manako.tasks import Task, create_task
 from manako.training.checkpoints import Checkpoints
@@ -29,7 +31,6 @@ from manako.training.journal import Journal
 from manako.training.loop import Parts
 from manako.training.precision import seeded
 
-EVALUATION_BATCH = 64
 _PICTURES_TO_START = 1000  # that a data-initialised network may look at
 
 
@@ -52,13 +53,16 @@ class Facts:
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Facts:
-        """The facts that `as_json` wrote."""
-        return cls(
-            classes=tuple(saved["classes"]),
-            data_fingerprint=saved["data_fingerprint"],
-            mean=tuple(saved["mean"]),
-            std=tuple(saved["std"]),
-        )
+        """The facts that `as_json` wrote; an `ArtefactError` if something is missing."""
+        try:
+            return cls(
+                classes=tuple(saved["classes"]),
+                data_fingerprint=saved["data_fingerprint"],
+                mean=tuple(saved["mean"]),
+                std=tuple(saved["std"]),
+            )
+        except KeyError as error:
+            raise ArtefactError(f"run.json has no entry {error}", fix="train anew") from error
 
     def as_json(self) -> dict[str, Any]:
         """The facts as a JSON object."""

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from manako.config.settings import Asked, Resolved
-from manako.console.messages import say
+from manako.console.messages import say, warn
+from manako.data.opened import open_sources, read_for_training
 from manako.errors import ArtefactError, Stopped
 from manako.runs.choices import resolve
-from manako.runs.data import look_at, open_sources, read_split_data
 from manako.runs.finish import completed_run, finish
 from manako.runs.folder import (
     RunFolder,
@@ -22,6 +22,7 @@ from manako.runs.folder import (
     refuse_begun,
     write_json,
 )
+from manako.runs.look import look_at
 from manako.runs.planning import resolve_budget
 from manako.runs.result import Run
 from manako.runs.session import Facts, Session
@@ -45,7 +46,7 @@ def train(
     wanted = Asked.of({**asked, "model": model})
     if out is not None:
         refuse_begun(Path(out))
-    dataset = read_split_data(data, wanted.seed or 0)
+    dataset = read_for_training(data, wanted.seed or 0)
     resolved = resolve(wanted, dataset, look_at(dataset), str(Path(data).resolve()))
     settings = resolved.settings
     with exact_arithmetic(settings.threads), joined_processes(settings.device) as processes:
@@ -68,7 +69,7 @@ def resolve_settings(data: str | Path, model: str | None = None, **asked: Any) -
     With a budget, the number of steps is a placeholder: it is measured when the run begins.
     """
     wanted = Asked.of({**asked, "model": model})
-    dataset = read_split_data(data, wanted.seed or 0)
+    dataset = read_for_training(data, wanted.seed or 0)
     return resolve(wanted, dataset, look_at(dataset), str(Path(data).resolve()))
 
 
@@ -84,8 +85,9 @@ def resume(run_folder: str | Path) -> Run:
         return completed_run(folder)
     resolved = Resolved.load(folder.config)
     settings = resolved.settings
+    _warn_of_another_machine(folder)
     facts = Facts.from_json(read_json(folder.facts))
-    dataset = read_split_data(settings.data, settings.seed)
+    dataset = read_for_training(settings.data, settings.seed)
     if dataset.fingerprint() != facts.data_fingerprint:
         raise ArtefactError(
             f"the data in {settings.data} are not those that the run began with",
@@ -95,6 +97,14 @@ def resume(run_folder: str | Path) -> Run:
     with exact_arithmetic(settings.threads), joined_processes(settings.device) as processes:
         sources = open_sources(dataset, settings.channels, workers=settings.threads)
         return carry_out(folder, resolved, Session(settings, facts, sources, processes))
+
+
+def _warn_of_another_machine(folder: RunFolder) -> None:
+    """Say what may change the last bits of a run that goes on here."""
+    then, now = read_json(folder.environment), describe_environment()
+    for name in ("manako", "torch", "processor", "instructions"):
+        if then.get(name) != now[name]:
+            warn(f"the run began with {name} {then.get(name)}, not {now[name]}: bits may differ")
 
 
 def _claim(out: str | Path | None, session: Session) -> RunFolder:

@@ -1,74 +1,21 @@
-"""The data of a run, opened: records, decoded pictures, and what they look like."""
+"""What the data of a run look like: what its settings and its report need to know."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
-from manako.console.messages import say
-from manako.console.progress import track
 from manako.data.dataset import Dataset, Item, MaskFile, load_sample
-from manako.data.decoded import decoded_split
-from manako.data.formats import read_dataset
-from manako.data.loader import SampleSource
+from manako.data.decoded import SampleSource
+from manako.data.opened import OpenData
 from manako.data.preparation import Preparation
-from manako.data.split import with_validation
-from manako.errors import DataError
 from manako.structures import BoxTargets, ClassTarget, MaskTarget
 
-DECODED_LIMIT_BYTES = 4 * 2**30
 _LOOKED_AT = 64  # pictures that decide on size and colour
 _MEASURED = 1000  # pictures that mean and deviation are taken from
-
-
-@dataclass(frozen=True)
-class OpenData:
-    """A data set split and ready; `sources` has an entry for each split that has pictures."""
-
-    dataset: Dataset
-    sources: Mapping[str, SampleSource]
-
-    def source(self, split: str) -> SampleSource:
-        """The samples of `split`, refused with the known names if there is none."""
-        if split not in self.sources:
-            raise DataError(
-                f"the data set has no pictures in split {split!r}",
-                expected="one of " + ", ".join(self.sources),
-            )
-        return self.sources[split]
-
-
-def read_split_data(path: str | Path, seed: int, classes: Sequence[str] | None = None) -> Dataset:
-    """Find out what `path` holds, split it if it is not, and say in one line what was found."""
-    dataset = with_validation(read_dataset(Path(path), classes=classes), seed)
-    say(dataset.described())
-    for note in dataset.notes:
-        say(f"note: {note}")
-    return dataset
-
-
-def open_sources(
-    dataset: Dataset, channels: int, *, workers: int, splits: Sequence[str] | None = None
-) -> OpenData:
-    """Decode the pictures of `splits` (all of them by default) once, where they fit."""
-    sources: dict[str, SampleSource] = {}
-    for split, items in dataset.splits.items():
-        if not items or (splits is not None and split not in splits):
-            continue
-        with track(f"decoding {split}", total=len(items), unit="pictures") as bar:
-            sources[split] = decoded_split(
-                dataset.files,
-                items,
-                channels,
-                limit_bytes=DECODED_LIMIT_BYTES,
-                workers=max(1, workers),
-                on_progress=lambda count, bar=bar: bar.advance(count),  # type: ignore[misc]
-            )
-    return OpenData(dataset, sources)
 
 
 @dataclass(frozen=True)

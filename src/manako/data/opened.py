@@ -1,0 +1,84 @@
+"""A data set, opened: its records said in one line, its pictures decoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from manako.console.messages import say
+from manako.console.progress import track
+from manako.data.dataset import Dataset
+from manako.data.decoded import SampleSource, decoded_split
+from manako.data.formats import read_dataset
+from manako.data.split import with_validation
+from manako.errors import DataError
+
+DECODED_LIMIT_BYTES = 4 * 2**30
+"""Splits whose decoded pictures take more than that are decoded when asked for."""
+
+
+@dataclass(frozen=True)
+class OpenData:
+    """A data set split and ready; `sources` has an entry for each split that has pictures."""
+
+    dataset: Dataset
+    sources: Mapping[str, SampleSource]
+
+    def source(self, split: str) -> SampleSource:
+        """The samples of `split`, refused with the known names if there is none."""
+        if split not in self.sources:
+            raise DataError(
+                f"the data set has no pictures in split {split!r}",
+                expected="one of " + ", ".join(self.sources),
+            )
+        return self.sources[split]
+
+
+def read_for_training(path: str | Path, seed: int) -> Dataset:
+    """Find out what `path` holds, split it if it is not, and say in one line what was found."""
+    return _said(with_validation(read_dataset(Path(path)), seed))
+
+
+def read_for_scoring(
+    path: str | Path, classes: Sequence[str], seed: int, split: str | None = None
+) -> tuple[Dataset, str]:
+    """What `path` holds and the split to score: `split`, else the test or validation pictures.
+
+    Labels are bound to `classes` by name. Splits that are there are taken as they are; only where
+    the wanted one is missing are the data divided by `seed`, as for training. `split="all"` takes
+    the pictures of a set without splits together.
+    """
+    dataset = read_dataset(Path(path), classes=classes)
+    present = [name for name in ("test", "val") if dataset.splits.get(name)]
+    if split in dataset.splits or (split is None and present):
+        return _said(dataset), split or present[0]
+    dataset = with_validation(dataset, seed)
+    return _said(dataset), split or ("test" if dataset.splits.get("test") else "val")
+
+
+def _said(dataset: Dataset) -> Dataset:
+    say(dataset.described())
+    for note in dataset.notes:
+        say(f"note: {note}")
+    return dataset
+
+
+def open_sources(
+    dataset: Dataset, channels: int, *, workers: int, splits: Sequence[str] | None = None
+) -> OpenData:
+    """Decode the pictures of `splits` (all of them by default) once, where they fit."""
+    sources: dict[str, SampleSource] = {}
+    for split, items in dataset.splits.items():
+        if not items or (splits is not None and split not in splits):
+            continue
+        with track(f"decoding {split}", total=len(items), unit="pictures") as bar:
+            sources[split] = decoded_split(
+                dataset.files,
+                items,
+                channels,
+                limit_bytes=DECODED_LIMIT_BYTES,
+                workers=max(1, workers),
+                on_progress=lambda count, bar=bar: bar.advance(count),  # type: ignore[misc]
+            )
+    return OpenData(dataset, sources)
