@@ -37,6 +37,7 @@ def training_rows() -> list[tuple[str, ...]]:
                 f"{low:.3f} to {high:.3f}",
                 f"{one['at_least']:.2f}",
                 f"{one['training_seconds'] / 60:.1f} min",
+                f"{one['wall_clock_seconds'] / 60:.1f} min",
                 f"`{one['command']}`",
             )
         )
@@ -98,12 +99,15 @@ def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def figures() -> str:
     machine = next((one["machine"] for one in map(result, ("train-cifar10", "startup")) if one), {})
     trained = table(
-        ("data", "test score", "value", "95 % interval", "promised", "training", "command"),
+        ("data", "test score", "value", "95 % interval", "aim", "training", "in all", "command"),
         training_rows(),
     )
     trusted = table(("what", "measured", "command"), trust_rows())
-    where = ", ".join(f"{name} {value}" for name, value in machine.items())
-    return f"From scratch, on two CPU cores ({where}):\n\n{trained}\n\nTrust:\n\n{trusted}"
+    where = (
+        f"{machine.get('cores', '?')} cores of {machine.get('processor', '?')} with "
+        f"{machine.get('instructions', '?')}, torch {machine.get('torch', '?')}"
+    )
+    return f"From scratch, on {where}:\n\n{trained}\n\nTrust:\n\n{trusted}"
 
 
 def updated(page: Path) -> str:

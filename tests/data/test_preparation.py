@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 
 import pytest
@@ -8,7 +7,7 @@ from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional as reference
 
 from manako.data.preparation import Preparation
-from manako.errors import ArtefactError, ShapeError, UsageError
+from manako.errors import ShapeError, UsageError
 from manako.structures import IGNORE, BoxTargets, Frame, MaskTarget, Sample
 
 RGB = Preparation((24, 32), "stretch", 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -159,36 +158,3 @@ def test_a_picture_with_other_channels_is_refused_by_name():
 def test_values_that_make_no_sense_are_refused(changes, message):
     with pytest.raises(UsageError, match=message):
         replace(RGB, **changes)
-
-
-@pytest.mark.parametrize("preparation", [RGB, GREY])
-def test_json_holds_it_all(preparation):
-    text = json.dumps(preparation.as_json())
-
-    assert Preparation.from_json(json.loads(text)) == preparation
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"size_hw": [24]}, r"preparation: size_hw \[24\] cannot be used"),
-        ({"size_hw": [24, 3.5]}, r"preparation: size_hw \[24, 3.5\] cannot be used"),
-        ({"size_hw": None}, "preparation: size_hw None cannot be used"),
-        ({"mean": "abc"}, "preparation: mean 'abc' cannot be used"),
-        ({"std": [1, 1, "1"]}, "preparation: std .* cannot be used"),
-        ({"rule": None}, "preparation: rule None is not known"),
-        ({"channels": "3"}, "preparation: 3 channels cannot be used"),
-        ({"colour": "rgb"}, "preparation: colour is not known"),
-    ],
-)
-def test_json_of_something_else_is_refused(changes, message):
-    with pytest.raises(ArtefactError, match=message):
-        Preparation.from_json(RGB.as_json() | changes)
-
-
-def test_json_that_lacks_a_field_is_refused():
-    data = RGB.as_json()
-    del data["rule"]
-
-    with pytest.raises(ArtefactError, match="preparation: rule is missing"):
-        Preparation.from_json(data)

@@ -179,7 +179,7 @@ def test_an_unknown_task_is_refused():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("quick32", {"wdth": 8}, r"quick32 has no option 'wdth'\n.*options: width=64, bn_momentum"),
+        ("quick32", {"wdth": 8}, r"quick32 has no option 'wdth'\n.*options: width=48, bn_momentum"),
         ("resnet18", {"width": 8}, r"resnet18 has no option 'width'\n.*its options: none"),
         ("quick32", {"width": "wide"}, r"option width='wide' of quick32: .*valid integer"),
         ("lenet5", {"size": 30}, r"option size=30 of lenet5: .*28 or 32"),

@@ -9,7 +9,7 @@ from manako.errors import DataError, UsageError
 from manako.models.zoo import list_models
 from manako.runs.choices import allowed_sizes, resolve, usable_cores
 from manako.runs.defaults import RECIPES, default_model, default_size, recipe_for
-from manako.runs.look import class_counts, look_at, measure_normalisation
+from manako.runs.look import look_at, measure_normalisation
 from manako.runs.predict import find_pictures
 
 
@@ -117,17 +117,6 @@ def test_mean_and_deviation_are_those_of_all_pixels(opened):
 def test_a_split_that_is_not_there_is_refused_with_those_that_are(opened):
     with pytest.raises(DataError, match=r"no pictures in split 'dev'[\s\S]*test, train, val"):
         opened.source("dev")
-
-
-@pytest.mark.parametrize("task", list(shapes.MAKERS))
-def test_classes_are_counted_in_pictures_or_boxes(task, tmp_path):
-    data = shapes.MAKERS[task](tmp_path / "data")
-    opened = open_sources(read_for_training(data, 0), 3, workers=1)
-
-    counts = class_counts(opened, "train")
-
-    expected = {"blue": 12, "red": 12}
-    assert counts == ({"ground": 24, **expected} if task == "segmentation" else expected)
 
 
 def test_pictures_are_found_in_files_and_folders(tmp_path):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from manako.data.transforms.geometry import RULES, Rule, frame_of, lay
-from manako.errors import ArtefactError, ShapeError, UsageError
+from manako.errors import ShapeError, UsageError
 from manako.structures import Frame, Sample
 
 
@@ -85,44 +83,3 @@ class Preparation:
         )[:, None, None]
         levels = images.to(torch.float32, memory_format=torch.channels_last)
         return levels.mul_(scale).add_(shift)
-
-    def as_json(self) -> dict[str, Any]:
-        """The fields as a JSON object; `from_json` reads it back."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Preparation:
-        """The preparation that `as_json` wrote. Errors: ArtefactError for anything else."""
-        names = {field.name for field in fields(cls)}
-        if data.keys() != names:
-            wrong = sorted(data.keys() ^ names)
-            verb = "is missing" if wrong[0] in names else "is not known"
-            raise ArtefactError(
-                f"preparation: {wrong[0]} {verb}", expected=", ".join(sorted(names))
-            )
-        try:
-            return cls(
-                size_hw=_whole_pair(data["size_hw"]),
-                rule=data["rule"],
-                channels=data["channels"],
-                mean=_numbers("mean", data["mean"]),
-                std=_numbers("std", data["std"]),
-            )
-        except UsageError as error:
-            raise ArtefactError(f"preparation: {error.what}", expected=error.expected) from error
-
-
-def _whole_pair(values: object) -> tuple[int, int]:
-    match values:
-        case [int(height), int(width)]:
-            return height, width
-    raise UsageError(f"size_hw {values!r} cannot be used", expected="two whole numbers")
-
-
-def _numbers(name: str, values: object) -> tuple[float, ...]:
-    if isinstance(values, Sequence) and all(isinstance(value, int | float) for value in values):
-        return tuple(float(value) for value in values)
-    raise UsageError(f"{name} {values!r} cannot be used", expected="a list of numbers")

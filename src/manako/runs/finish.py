@@ -12,7 +12,6 @@ from manako.reports.contents import Picture, ReportContents
 from manako.reports.page import write_report
 from manako.reports.predictions_csv import write_predictions
 from manako.runs.folder import RunFolder, read_json, write_json
-from manako.runs.look import class_counts
 from manako.runs.result import Run
 from manako.runs.session import Session
 from manako.structures import Scores
@@ -101,7 +100,7 @@ def describe(
             "kept": f"the network after step {state.progress.best_step:,}, the best on validation",
             "arithmetic": f"{settings.precision} on {settings.device}, {settings.threads} threads",
         },
-        data={split: class_counts(data, split) for split in data.sources},
+        data={split: data.dataset.class_counts(split) for split in data.sources},
         notes=data.dataset.notes,
         curves=Journal(folder.journal).rows(),
         scores={split: one.scores for split, one in evaluations.items()},

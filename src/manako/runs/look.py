@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from manako.data.dataset import Dataset, Item, MaskFile, load_sample
+from manako.data.dataset import Dataset, Item, load_sample
 from manako.data.decoded import SampleSource
-from manako.data.opened import OpenData
 from manako.data.preparation import Preparation
-from manako.structures import BoxTargets, ClassTarget, MaskTarget
 
 _LOOKED_AT = 64  # pictures that decide on size and colour
 _MEASURED = 1000  # pictures that mean and deviation are taken from
@@ -55,21 +52,6 @@ def measure_normalisation(
     mean = total / count
     std = (square / count - mean**2).clamp(min=0).sqrt().clamp(min=1 / 255)
     return _rounded(mean), _rounded(std)
-
-
-def class_counts(open_data: OpenData, split: str) -> dict[str, int]:
-    """Class name -> pictures, boxes, or pictures that show the class, by the kind of truth."""
-    counted: Counter[int] = Counter()
-    for index, item in enumerate(open_data.dataset.splits[split]):
-        if isinstance(item.truth, ClassTarget):
-            counted[item.truth.label] += 1
-        elif isinstance(item.truth, BoxTargets):
-            counted.update(item.truth.labels.tolist())
-        elif isinstance(item.truth, MaskFile):
-            target = open_data.sources[split][index].target
-            assert isinstance(target, MaskTarget)
-            counted.update(torch.unique(target.mask).tolist())
-    return {name: counted[label] for label, name in enumerate(open_data.dataset.classes)}
 
 
 def _evenly(items: Sequence[Item], count: int) -> list[Item]:

@@ -19,7 +19,7 @@ from manako.runs.session import Session
 from manako.structures import Sample
 from manako.training.budget import measure_pace, plan_steps
 
-_TRIAL_SHARE = 0.03  # of the budget, spent on measuring
+_TRIAL_SHARE = 0.02  # of the budget, spent on measuring
 
 
 def resolve_budget(resolved: Resolved, session: Session, started: float) -> Resolved:

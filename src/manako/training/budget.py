@@ -20,7 +20,7 @@ _MOST_STEPS = 40
 _WARM_UP = 2  # steps whose time does not count: memory is allocated, kernels are chosen
 _SHARE_PLANNED = 0.96  # of the time, so that small delays do not break the promise
 _VALIDATIONS = 4  # in a run with a budget
-_VALIDATION_SHARE = 0.08  # of the time at most
+_VALIDATION_SHARE = 0.04  # of the time at most
 
 
 @dataclass(frozen=True)
