@@ -100,7 +100,11 @@ def describe(
             "kept": f"the network after step {state.progress.best_step:,}, the best on validation",
             "arithmetic": f"{settings.precision} on {settings.device}, {settings.threads} threads",
         },
-        data={split: data.dataset.class_counts(split) for split in data.sources},
+        data={
+            split: data.dataset.class_counts(split)
+            for split in ("train", "val", "test")
+            if split in data.sources
+        },
         notes=data.dataset.notes,
         curves=Journal(folder.journal).rows(),
         scores={split: one.scores for split, one in evaluations.items()},
