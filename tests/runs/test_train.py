@@ -233,8 +233,10 @@ def test_a_signal_while_finishing_says_how_to_go_on(folders, tmp_path, monkeypat
 
     real = start.finish
     monkeypatch.setattr(start, "finish", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     with pytest.raises(Stopped, match=r"interrupted; what came after[\s\S]*manako resume"):
         train("classification", folders, tmp_path / "run")
+    signal.signal(signal.SIGINT, before)
     monkeypatch.setattr(start, "finish", real)
 
     assert manako.resume(tmp_path / "run").metrics["test"].pictures == 8
@@ -314,10 +316,16 @@ def test_val_refuses_data_of_another_kind(finished, tmp_path):
         run.recognizer.evaluate(data)
 
 
-def test_a_split_without_a_class_is_scored_by_name(finished):
-    task, data, run = finished
-    if task != "classification":
-        pytest.skip("class folders are what can lack a class as a whole")
+@pytest.fixture(scope="module")
+def classified(tmp_path_factory):
+    """Class folders and a run on them."""
+    folder = tmp_path_factory.mktemp("classified")
+    data = shapes.class_folders(folder / "data")
+    return data, train("classification", data, folder / "run", steps=40)
+
+
+def test_a_split_without_a_class_is_scored_by_name(classified):
+    data, run = classified
     lacking = data.parent / "lacking" / "test" / "red"
     shutil.copytree(data / "test" / "red", lacking)
 
@@ -329,10 +337,8 @@ def test_a_split_without_a_class_is_scored_by_name(finished):
     assert found.evaluation.scores.pictures == 4
 
 
-def test_a_set_without_splits_is_scored_whole_or_as_the_run_would_split_it(finished):
-    task, data, run = finished
-    if task != "classification":
-        pytest.skip("shown once, for class folders")
+def test_a_set_without_splits_is_scored_whole_or_as_the_run_would_split_it(classified):
+    data, run = classified
     unsplit = data.parent / "unsplit"
     for split in ("train", "val", "test"):
         shutil.copytree(data / split, unsplit, dirs_exist_ok=True)
@@ -344,10 +350,8 @@ def test_a_set_without_splits_is_scored_whole_or_as_the_run_would_split_it(finis
     assert (tenth.split, tenth.evaluation.scores.pictures) == ("test", 4)
 
 
-def test_val_refuses_a_class_that_the_recognizer_does_not_know(finished, tmp_path):
-    task, _, run = finished
-    if task != "classification":
-        pytest.skip("shown once, for class folders")
+def test_val_refuses_a_class_that_the_recognizer_does_not_know(classified, tmp_path):
+    _, run = classified
     data = shapes.class_folders(tmp_path / "data")
     (data / "test" / "red").rename(data / "test" / "pink")
     (data / "train" / "red").rename(data / "train" / "pink")

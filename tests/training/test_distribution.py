@@ -20,7 +20,7 @@ def train(data, out, processes):
     module = ["-m", "manako", "train", str(data), *ARGUMENTS.split(), "--out", str(out)]
     if processes > 1:
         launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}"]
-        module = [*launcher, "--master-port=0", *module]
+        module = [*launcher, "--standalone", *module]
     return subprocess.run(
         [sys.executable, *module], capture_output=True, text=True, timeout=300, check=False
     )
@@ -62,7 +62,7 @@ def test_a_budget_is_planned_alike_by_all_processes(tmp_path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
 
     done = subprocess.run(
-        [*launcher, "--master-port=0", *module, "--out", str(tmp_path / "run")],
+        [*launcher, "--standalone", *module, "--out", str(tmp_path / "run")],
         capture_output=True,
         text=True,
         timeout=300,

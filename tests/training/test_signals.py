@@ -6,6 +6,14 @@ import pytest
 from manako.training.signals import StopRequest
 
 
+@pytest.fixture(autouse=True)
+def usual_interrupt():
+    """Ctrl-C as in a shell's foreground, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_noted_and_the_handlers_come_back(number):
     before = signal.getsignal(number)
