@@ -24,7 +24,7 @@ class Proof:
 
 
 PROOFS = {
-    "cifar10": Proof("cifar10.tar.gz", "8m30s", "accuracy", 0.88, ("--mirror",)),
+    "cifar10": Proof("cifar10.tar.gz", "8m", "accuracy", 0.88, ("--mirror",)),
     "bccd": Proof("bccd.tar", "6m", "AP50", 0.70),
     "camvid": Proof("camvid.tar", "10m", "mean_iou", 0.35, ("--model-option", "width=32")),
 }
