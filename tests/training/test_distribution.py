@@ -15,6 +15,11 @@ ARGUMENTS = (
     "--precision float32 --lr 0.05 --schedule constant --quiet --json"
 )
 
+MASK_ARGUMENTS = (
+    "--model unet --model-option width=4 --steps 4 --batch 5 --imgsz 32 --threads 1 "
+    "--precision float32 --optimizer sgd --lr 0.01 --average 0 --augment none --quiet"
+)
+
 
 def train(data, out, processes):
     module = ["-m", "manako", "train", str(data), *ARGUMENTS.split(), "--out", str(out)]
@@ -51,6 +56,25 @@ def test_two_processes_train_what_one_trains(tmp_path):
         for name in ("one", "two")
     ]
     assert scores[0]["test"]["overall"]["accuracy"] == scores[1]["test"]["overall"]["accuracy"]
+
+
+@pytest.mark.slow
+def test_two_processes_learn_masks_as_one_does_where_pixels_are_unknown(tmp_path):
+    data = shapes.mask_pairs(tmp_path / "data", {"train": 14, "val": 4, "test": 4})
+    command = ["-m", "manako", "train", str(data), *MASK_ARGUMENTS.split(), "--out"]
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
+
+    subprocess.run([sys.executable, *command, str(tmp_path / "one")], check=True, timeout=300)
+    subprocess.run(
+        [sys.executable, *launcher, *command, str(tmp_path / "two")], check=True, timeout=300
+    )
+
+    losses = [
+        [row["loss"] for row in Journal(tmp_path / name / "metrics.jsonl").rows() if "loss" in row]
+        for name in ("one", "two")
+    ]
+    assert len(losses[0]) == 4
+    assert losses[1] == pytest.approx(losses[0], abs=1e-5)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from manako.data.decode import decode_image
 from manako.data.loader import SampleSource, evaluation_batches
 from manako.errors import DataError, NumericError, UsageError
-from manako.recognizer.evaluation import evaluate_data
+from manako.recognizer.evaluation import EVALUATION_BATCH, evaluate_data
 from manako.recognizer.folder import read_folder, save_folder_of
 from manako.recognizer.spec import RecognizerSpec
 from manako.structures import AnchorRaw, Batch, Prediction, Sample, Scores
@@ -66,7 +66,11 @@ class Recognizer:
         return self.predict([picture], color=color)[0]
 
     def predict(
-        self, pictures: Sequence[Picture], *, batch_size: int = 32, color: Colour = "rgb"
+        self,
+        pictures: Sequence[Picture],
+        *,
+        batch_size: int = EVALUATION_BATCH,
+        color: Colour = "rgb",
     ) -> list[Prediction]:
         """One prediction for each picture, in order."""
         source = Pictures(pictures, self.spec.channels, color)
@@ -81,7 +85,7 @@ class Recognizer:
         save_folder_of(self.model, self.spec, Path(path))
 
     def predict_source(
-        self, source: SampleSource, *, batch_size: int = 32, workers: int = 0
+        self, source: SampleSource, *, batch_size: int = EVALUATION_BATCH, workers: int = 0
     ) -> Iterator[tuple[str, Prediction]]:
         """Name and prediction of each sample of `source`, in order."""
         batches = evaluation_batches(

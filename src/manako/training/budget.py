@@ -18,7 +18,7 @@ from manako.training.state import TrainingState
 
 _MOST_STEPS = 40
 _WARM_UP = 2  # steps whose time does not count: memory is allocated, kernels are chosen
-_SHARE_PLANNED = 0.96  # of the time, so that small delays do not break the promise
+_SHARE_PLANNED = 0.96  # of the time, so that small delays do not break the plan
 _VALIDATIONS = 4  # in a run with a budget
 _VALIDATION_SHARE = 0.04  # of the time at most
 
