@@ -12,12 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from manako.errors import ArtefactError, UnknownName, UsageError
 from manako.storage.files import write_text_atomic
 
-TaskName = Literal["classification", "detection", "segmentation"]
-Augment = Literal["photo", "characters", "none"]
+TaskName = Literal["classification", "multilabel", "detection", "segmentation"]
+Augment = Literal["photo", "characters", "randaugment", "autoaugment", "none"]
 Rule = Literal["stretch", "letterbox", "crop"]
 Optimizer = Literal["sgd", "adamw"]
 ScheduleName = Literal["cosine", "step", "onecycle", "constant"]
 Precision = Literal["float32", "bfloat16"]
+ClassWeights = Literal["none", "balanced"]
+NormStatistics = Literal["train", "frozen"]
 
 
 class Settings(BaseModel):
@@ -34,16 +36,24 @@ class Settings(BaseModel):
     model_options: dict[str, int | float | str | bool] = {}
     weights: str | None = None
     seed: int = Field(default=0, ge=0, lt=2**63)
+    group_by: str | None = None  # a pattern; its first group in a path names what stays together
+    fold: str | None = None  # "2/5": the second of five parts validates, the others train
+    exclude: str | None = None  # a file that lists pictures to leave out
+    allow_leakage: bool = False  # go on although a picture is in two splits
 
     # Pictures.
     size_hw: tuple[int, int]
     rule: Rule = "stretch"
     channels: Literal[1, 3] = 3
     augment: Augment = "photo"
+    augment_options: dict[str, float | bool] = {}  # changes to the preset's numbers
+    mixup: float = Field(default=0.0, ge=0)  # alpha of the beta distribution; 0: none
+    cutmix: float = Field(default=0.0, ge=0)
     mirror: bool = False
 
     # The length of the run, in steps of one batch each.
     batch: int = Field(ge=2)
+    accumulate: int = Field(default=1, ge=1)  # parts that a batch is computed in
     steps: int = Field(ge=1)
     validate_every: int = Field(ge=1)
     stop_after: int = Field(default=0, ge=0)  # validations without a better score; 0: never
@@ -59,6 +69,11 @@ class Settings(BaseModel):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     clip_norm: float = Field(default=0.0, ge=0)  # 0: no clipping
     average_decay: float = Field(default=0.0, ge=0, lt=1)  # 0: no weight averaging
+    class_weights: ClassWeights = "none"
+    freeze: int | Literal["backbone"] = 0  # so many stages from the input on, or the backbone
+    stage_lr_factor: float = Field(default=1.0, gt=0, le=1)  # for each stage below the head
+    norm_statistics: NormStatistics = "train"
+    preflight: bool = True
 
     # The machine.
     device: str = "cpu"
@@ -80,12 +95,20 @@ class Asked(BaseModel):
     model_options: dict[str, int | float | str | bool] | None = None
     weights: str | None = None
     seed: int | None = Field(default=None, ge=0, lt=2**63)
+    group_by: str | None = None
+    fold: str | None = None
+    exclude: str | None = None
+    allow_leakage: bool | None = None
     size_hw: tuple[int, int] | None = None
     rule: Rule | None = None
     channels: Literal[1, 3] | None = None
     augment: Augment | None = None
+    augment_options: dict[str, float | bool] | None = None
+    mixup: float | None = Field(default=None, ge=0)
+    cutmix: float | None = Field(default=None, ge=0)
     mirror: bool | None = None
     batch: int | None = Field(default=None, ge=2)
+    accumulate: int | None = Field(default=None, ge=1)
     epochs: float | None = Field(default=None, gt=0)
     steps: int | None = Field(default=None, ge=1)
     budget_seconds: float | None = Field(default=None, gt=0)
@@ -100,6 +123,11 @@ class Asked(BaseModel):
     label_smoothing: float | None = Field(default=None, ge=0, lt=1)
     clip_norm: float | None = Field(default=None, ge=0)
     average_decay: float | None = Field(default=None, ge=0, lt=1)
+    class_weights: ClassWeights | None = None
+    freeze: int | Literal["backbone"] | None = None
+    stage_lr_factor: float | None = Field(default=None, gt=0, le=1)
+    norm_statistics: NormStatistics | None = None
+    preflight: bool | None = None
     device: str | None = None
     precision: Precision | None = None
     threads: int | None = Field(default=None, ge=1)

@@ -16,9 +16,16 @@ from torch import Tensor
 from manako.data.decode import decode_image, decode_mask, orientation
 from manako.data.files import FileTree
 from manako.errors import DataError, UnknownName
-from manako.structures import IGNORE, BoxTargets, ClassTarget, MaskTarget, Sample
+from manako.structures import (
+    IGNORE,
+    BoxTargets,
+    ClassTarget,
+    LabelsTarget,
+    MaskTarget,
+    Sample,
+)
 
-Task = Literal["classification", "detection", "segmentation"]
+Task = Literal["classification", "multilabel", "detection", "segmentation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,10 @@ class MaskFile:
     values: Mapping[int, int] | None = None
 
 
+Truth = ClassTarget | LabelsTarget | BoxTargets | MaskFile
+"""What a data set says of a picture; masks stay on disk until they are needed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One picture of a data set: its path and truth (None where it is not known).
@@ -42,7 +53,7 @@ class Item:
     """
 
     image: str
-    truth: ClassTarget | BoxTargets | MaskFile | None
+    truth: Truth | None
     group: str | None = None
     size_hw: tuple[int, int] | None = None
 
@@ -106,6 +117,8 @@ class Dataset:
         match item.truth:
             case ClassTarget(label):
                 return {label: 1}
+            case LabelsTarget(labels):
+                return dict.fromkeys(labels, 1)
             case BoxTargets() as boxes:
                 return Counter(boxes.select(~boxes.ignored_mask).labels.tolist())
             case MaskFile() as mask:
@@ -116,6 +129,8 @@ class Dataset:
         match item.truth:
             case ClassTarget(label):
                 yield str(label)
+            case LabelsTarget(labels):
+                yield str(labels)
             case BoxTargets() as boxes:
                 yield str([boxes.boxes_xyxy.tolist(), boxes.labels.tolist()])
                 yield str(boxes.ignored_mask.tolist())

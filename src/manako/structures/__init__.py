@@ -1,11 +1,25 @@
 """Frozen records that check their own shapes and travel from step to step."""
 
 from manako.structures.frame import Frame
-from manako.structures.predictions import ClassPrediction, Detections, LabelMap, Prediction
+from manako.structures.predictions import (
+    ClassPrediction,
+    Detections,
+    LabelMap,
+    LabelsPrediction,
+    Prediction,
+)
 from manako.structures.raw import AnchorRaw
 from manako.structures.sample import Batch, Sample, boxes_inside
 from manako.structures.scores import Score, Scores
-from manako.structures.targets import IGNORE, BoxTargets, ClassTarget, MaskTarget, Target
+from manako.structures.targets import (
+    IGNORE,
+    BoxTargets,
+    ClassTarget,
+    LabelsTarget,
+    MaskTarget,
+    MixedTarget,
+    Target,
+)
 
 __all__ = [
     "IGNORE",
@@ -17,7 +31,10 @@ __all__ = [
     "Detections",
     "Frame",
     "LabelMap",
+    "LabelsPrediction",
+    "LabelsTarget",
     "MaskTarget",
+    "MixedTarget",
     "Prediction",
     "Sample",
     "Score",

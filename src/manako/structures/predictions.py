@@ -34,6 +34,23 @@ class ClassPrediction:
 
 
 @dataclass(frozen=True)
+class LabelsPrediction:
+    """`probabilities` [K] float32: of each class by itself, whether the picture shows it."""
+
+    probabilities: Tensor
+
+    def __post_init__(self) -> None:
+        if self.probabilities.ndim != 1:
+            raise ShapeError(
+                f"probabilities must have shape (K,), not {tuple(self.probabilities.shape)}"
+            )
+
+    def above(self, probability: float) -> tuple[int, ...]:
+        """The classes whose probability is at least `probability`, in rising order."""
+        return tuple(torch.nonzero(self.probabilities >= probability).flatten().tolist())
+
+
+@dataclass(frozen=True)
 class Detections:
     """Objects found, the surest first.
 
@@ -77,4 +94,4 @@ class LabelMap:
             )
 
 
-Prediction = ClassPrediction | Detections | LabelMap
+Prediction = ClassPrediction | LabelsPrediction | Detections | LabelMap

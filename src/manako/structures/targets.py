@@ -25,6 +25,32 @@ class ClassTarget:
 
 
 @dataclass(frozen=True)
+class MixedTarget:
+    """A training picture made of two: `label` with the weight `share`, `other` with the rest."""
+
+    label: int
+    other: int
+    share: float
+
+    def __post_init__(self) -> None:
+        if min(self.label, self.other) < 0 or not 0 <= self.share <= 1:
+            raise ShapeError(
+                f"labels {self.label} and {self.other} cannot share a picture by {self.share}"
+            )
+
+
+@dataclass(frozen=True)
+class LabelsTarget:
+    """All classes that a picture shows, none to all of them: indices in rising order."""
+
+    labels: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if any(label < 0 for label in self.labels) or list(self.labels) != sorted(set(self.labels)):
+            raise ShapeError(f"labels must be different, 0 or more and rising, not {self.labels}")
+
+
+@dataclass(frozen=True)
 class BoxTargets:
     """What is in one picture.
 
@@ -87,4 +113,4 @@ class MaskTarget:
             )
 
 
-Target = ClassTarget | BoxTargets | MaskTarget
+Target = ClassTarget | MixedTarget | LabelsTarget | BoxTargets | MaskTarget
