@@ -18,6 +18,7 @@ from record import WORK, fresh, prove
 
 import manako
 from manako.data.opened import open_sources, read_for_scoring
+from manako.data.selection import Selection
 from manako.recognizer import Recognizer, evaluate_data
 from manako.structures import ClassPrediction, Detections, Prediction
 
@@ -96,7 +97,7 @@ def measure_task(task: str) -> dict[str, object]:
     data = make()
     run = manako.train(data, out=fresh(f"agreement/{task}"), **options)
     recognizer = manako.load(run.folder)
-    dataset, _ = read_for_scoring(data, recognizer.classes, 0, "test")
+    dataset, _ = read_for_scoring(data, recognizer.classes, Selection(), "test")
     paths = [data / item.image for item in dataset.splits["test"]]
     evaluation = evaluate_data(recognizer, data, split="test", batch_size=32).evaluation
     predicted = recognizer.predict(paths, batch_size=32)
@@ -120,7 +121,7 @@ def measure_lacking_class() -> dict[str, object]:
     lacking = without_a_class(whole)
     answers = {}
     for data in (whole, lacking):
-        dataset, _ = read_for_scoring(data, recognizer.classes, 0, "test")
+        dataset, _ = read_for_scoring(data, recognizer.classes, Selection(), "test")
         sources = open_sources(dataset, 3, workers=1, splits=["test"])
         named = recognizer.predict_source(sources.source("test"), batch_size=1)
         truths = {item.image: item.truth.label for item in dataset.splits["test"]}

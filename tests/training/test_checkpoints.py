@@ -1,4 +1,6 @@
+import errno
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -135,6 +137,35 @@ def test_without_forgiveness_the_first_failure_is_an_error(tmp_path, monkeypatch
         ResourceError, match=r"could not save step 1: disk full[\s\S]*no checkpoint"
     ):
         Checkpoints(tmp_path).save(state_after(1), forgive=False)
+
+
+def test_an_old_checkpoint_that_cannot_be_removed_is_named_and_the_new_one_stays(
+    tmp_path, monkeypatch, capsys
+):
+    checkpoints = Checkpoints(tmp_path)
+    for step in (1, 2):
+        checkpoints.save(state_after(step))
+
+    def stuck(folder):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(module, "_remove", stuck)
+    checkpoints.save(state_after(3), forgive=False)
+
+    assert "an old checkpoint could not be removed" in capsys.readouterr().err
+    newest = state_after(0)
+    checkpoints.load_newest(newest)
+    assert newest.progress.step == 3
+
+
+def test_a_folder_that_cannot_be_made_is_a_refusal_of_the_disk(tmp_path, monkeypatch):
+    def refused(self, **how):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+
+    with pytest.raises(ResourceError, match="the disk is read-only"):
+        Checkpoints(tmp_path / "checkpoints")
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from manako.console.messages import warn
 from manako.errors import ArtefactError, NumericError, ResourceError
 from manako.storage import replace_folder, save_folder, sweep_leftovers, verify_folder
+from manako.storage.durability import disk_errors
 from manako.storage.temporary import temporary_path
 from manako.storage.tensors import load_tensors, save_tensors
 from manako.training.state import TrainingState, first_nonfinite
@@ -32,8 +33,9 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._failed: ResourceError | None = None
-        folder.mkdir(parents=True, exist_ok=True)
-        sweep_leftovers(folder)
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            sweep_leftovers(folder)
 
     def save(self, state: TrainingState, *, forgive: bool = True) -> None:
         """Put `state` on disk, then drop the oldest beyond two.
@@ -43,8 +45,6 @@ class Checkpoints:
         with a value that is not finite is refused with `NumericError`.
         """
         target = self.folder / f"step-{state.progress.step:08d}"
-        if target.exists():
-            return
         poisoned = state.nonfinite()
         if poisoned is not None:
             raise NumericError(
@@ -52,7 +52,10 @@ class Checkpoints:
                 fix=f"{self._still_good()}; train with a smaller learning rate",
             )
         try:
-            save_folder(target, lambda into: _write(state, into))
+            with disk_errors(target):
+                if target.exists():
+                    return
+                save_folder(target, lambda into: _write(state, into))
         except ResourceError as error:
             if self._failed is not None or not forgive:
                 raise ResourceError(
@@ -64,8 +67,16 @@ class Checkpoints:
             warn(f"could not save step {state.progress.step}: {error.what}; will try once more")
             return
         self._failed = None
-        for old in self._steps()[:-_KEPT]:
-            _remove(old)
+        self._drop_old()
+
+    def _drop_old(self) -> None:
+        """Remove all but the newest two; one that cannot be removed takes room, no more."""
+        try:
+            with disk_errors(self.folder):
+                for old in self._steps()[:-_KEPT]:
+                    _remove(old)
+        except ResourceError as error:
+            warn(f"an old checkpoint could not be removed: {error.what}")
 
     def load_newest(self, state: TrainingState) -> Path | None:
         """Give `state` the newest checkpoint that is whole; damaged ones are set aside and named.
