@@ -13,7 +13,10 @@ from PIL import Image
 import shapes
 from manako.cli.main import run
 
-TRAIN = ["--model", "quick32", "--model-option", "width=8", "--steps", "4", "--batch", "8", "--no-preflight"]
+TRAIN = [
+    *("--model", "quick32", "--model-option", "width=8"),
+    *("--steps", "4", "--batch", "8", "--no-preflight"),
+]
 
 
 def contents(root):
