@@ -1,5 +1,7 @@
 import random
+from collections import Counter
 from contextlib import closing
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -15,12 +17,13 @@ from manako.data.preparation import Preparation
 from manako.data.transforms import (
     ColourJitter,
     HorizontalFlip,
+    Mixing,
     Pipeline,
     RandomResizedCrop,
     ScaleAndCrop,
 )
 from manako.errors import DataError, UsageError
-from manako.structures import BoxTargets, ClassTarget, Frame, MaskTarget
+from manako.structures import BoxTargets, ClassTarget, Frame, LabelsTarget, MaskTarget
 
 COUNT = 11
 ORDER = Order(seed=5, batch_size=4)  # three batches an epoch: 4, 4 and 3 pictures
@@ -49,6 +52,7 @@ def source_of(folder, kind="classes"):
             torch.arange(index) > 2 if index % 2 else None,
         ),
         "masks": lambda index: MaskFile(f"{index}-mask.png"),
+        "several": lambda index: LabelsTarget(tuple(range(index % 3))),
         "nothing": lambda index: None,
     }
     items = tuple(Item(f"{index}.png", truths[kind](index)) for index in range(COUNT))
@@ -76,9 +80,9 @@ def assert_same(ours, theirs):
         assert_same_target(one, other)
 
 
-def train(source, steps, workers=0, **options):
+def train(source, steps, workers=0, order=ORDER, mixing=None):
     with closing(
-        training_batches(source, PIPELINE, order=ORDER, steps=steps, workers=workers, **options)
+        training_batches(source, PIPELINE, order=order, steps=steps, mixing=mixing, workers=workers)
     ) as batches:
         return list(batches)
 
@@ -107,18 +111,115 @@ def test_training_can_begin_at_any_step(folder, workers):
             assert_same(ours, theirs)
 
 
+@pytest.mark.parametrize("mixing", [None, Mixing(0.4, 1.0)], ids=["plain", "mixed"])
 @pytest.mark.parametrize("world", [1, 2, 3])
-def test_the_shares_of_all_processes_make_the_batch(folder, world):
+def test_the_shares_of_all_processes_make_the_batch(folder, world, mixing):
     source = source_of(folder)
-    whole = train(source, range(6))
+    whole = train(source, range(6), mixing=mixing)
 
-    shares = [train(source, range(6), rank=rank, world=world) for rank in range(world)]
+    shares = [
+        train(source, range(6), order=Order(5, 4, rank, world), mixing=mixing)
+        for rank in range(world)
+    ]
 
     for step, batch in enumerate(whole):
         for rank in range(world):
             share = shares[rank][step]
             assert share.names == batch.names[rank::world]
             assert torch.equal(share.images, batch.images[rank::world])
+            assert share.targets == batch.targets[rank::world]
+
+
+@dataclass(frozen=True)
+class Counting:
+    """A source that counts how often each sample is loaded."""
+
+    source: DecodingSource
+    loaded: Counter
+
+    def __len__(self):
+        return len(self.source)
+
+    def __getitem__(self, index):
+        self.loaded[index] += 1
+        return self.source[index]
+
+
+@pytest.mark.parametrize("world", [1, 2])
+def test_mixing_takes_the_picture_before_and_loads_each_once(folder, world):
+    source = Counting(source_of(folder), Counter())
+    plain = {}
+    for step, batch in enumerate(train(source_of(folder), range(3))):
+        plain |= {
+            (step, name): image for name, image in zip(batch.names, batch.images, strict=True)
+        }
+
+    batches = train(source, range(3), order=Order(5, 4, 0, world), mixing=Mixing(mixup=1.0))
+
+    assert max(source.loaded.values()) == 1
+    for step, batch in enumerate(batches):
+        _, indices = batch_at(ORDER.seed, step, COUNT, ORDER.batch_size)
+        before = dict(zip(indices.tolist(), np.roll(indices, 1).tolist(), strict=True))
+        for image, target, name in zip(batch.images, batch.targets, batch.names, strict=True):
+            assert target.other == before[target.label]
+            assert name == f"{target.label}.png"
+            one, other = (plain[step, f"{index}.png"] for index in (target.label, target.other))
+            expected = target.share * one.double() + (1 - target.share) * other.double()
+            assert (image.double() - expected).abs().max() <= 0.5 + 1e-4
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_mixed_batches_do_not_depend_on_the_number_of_workers_or_the_first_step(folder, workers):
+    source, mixing = source_of(folder), Mixing(0.4, 1.0)
+
+    here = train(source, range(1, 7), mixing=mixing)
+    there = train(source, range(3, 7), workers, mixing=mixing)
+
+    for ours, theirs in zip(there, here[2:], strict=True):
+        assert_same(ours, theirs)
+    # Each picture has a share of its own; those of CutMix are whole pixels and can coincide.
+    assert len({target.share for batch in here for target in batch.targets}) > 12
+
+
+def test_how_a_picture_is_mixed_depends_on_seed_epoch_and_index_alone(folder):
+    def shares(order, steps):
+        found = {}
+        for step, batch in zip(
+            steps, train(source_of(folder), steps, order=order, mixing=Mixing(1.0)), strict=True
+        ):
+            epoch, _ = batch_at(order.seed, step, COUNT, order.batch_size)
+            found |= {(epoch, target.label): target.share for target in batch.targets}
+        return found
+
+    by_fours, by_elevens = shares(Order(5, 4), range(6)), shares(Order(5, 11), range(2))
+
+    assert by_fours == by_elevens
+    assert not set(by_fours.values()) & set(shares(Order(6, 4), range(6)).values())
+
+
+def test_several_labels_travel_between_processes(folder):
+    source = source_of(folder, "several")
+
+    for ours, theirs in zip(train(source, range(3), 1), train(source, range(3)), strict=True):
+        assert_same(ours, theirs)
+        assert all(isinstance(target, LabelsTarget) for target in ours.targets)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("kind", ["boxes", "masks", "several", "nothing"])
+def test_only_pictures_of_one_class_are_mixed(folder, kind, workers):
+    with pytest.raises(UsageError, match=r"\d+\.png has .* and cannot be mixed"):
+        train(source_of(folder, kind), range(1), workers, mixing=Mixing(0.2))
+
+
+def test_pictures_of_different_sizes_cannot_be_mixed(folder):
+    pipeline = Pipeline((HorizontalFlip(),))
+    batches = training_batches(
+        source_of(folder), pipeline, order=ORDER, steps=range(1), mixing=Mixing(0.2)
+    )
+
+    with pytest.raises(UsageError, match=r"\d\.png have shapes .* and cannot be one batch"):
+        next(batches)
 
 
 def test_each_step_holds_the_samples_that_the_order_says(folder):
@@ -228,20 +329,24 @@ def test_a_picture_with_other_channels_is_named_in_evaluation(folder):
         next(evaluation_batches(source_of(folder), grey, batch_size=4))
 
 
+@pytest.mark.parametrize(("rank", "world"), [(2, 2), (-1, 2), (0, 0)])
+def test_processes_are_counted_from_zero(rank, world):
+    with pytest.raises(UsageError, match=f"there is no process {rank} of {world}"):
+        Order(5, 4, rank, world)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rank": 2, "world": 2}, "there is no process 2 of 2"),
-        ({"rank": -1, "world": 2}, "there is no process -1 of 2"),
-        ({"rank": 0, "world": 4}, "batches of 3 cannot be shared by 4 processes"),
-        ({"workers": -1}, "-1 workers cannot be used"),
+        ({"order": Order(5, 4, 0, 4)}, "batches of 3 cannot be shared by 4 processes"),
+        ({"order": ORDER, "workers": -1}, "-1 workers cannot be used"),
     ],
 )
 def test_numbers_that_do_not_fit_together_are_refused_before_the_first_batch(
     folder, options, message
 ):
     with pytest.raises(UsageError, match=message):
-        training_batches(source_of(folder), PIPELINE, order=ORDER, steps=range(3), **options)
+        training_batches(source_of(folder), PIPELINE, steps=range(3), **options)
 
 
 def test_one_picture_is_too_few_to_train_on(folder):

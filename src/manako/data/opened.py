@@ -10,7 +10,9 @@ from manako.console.messages import say
 from manako.console.progress import track
 from manako.data.dataset import Dataset
 from manako.data.decoded import SampleSource, decoded_split
+from manako.data.exclusion import without_excluded
 from manako.data.formats import read_dataset
+from manako.data.selection import Selection
 from manako.data.split import with_validation
 from manako.errors import DataError
 
@@ -35,26 +37,29 @@ class OpenData:
         return self.sources[split]
 
 
-def read_for_training(path: str | Path, seed: int) -> Dataset:
-    """Find out what `path` holds, split it if it is not, and say in one line what was found."""
-    return _said(with_validation(read_dataset(Path(path)), seed))
+def read_for_training(path: str | Path, selection: Selection) -> Dataset:
+    """What `path` holds, divided as `selection` asks; one line and notes say what was found."""
+    dataset = with_validation(read_dataset(Path(path)), selection)
+    return _said(without_excluded(dataset, selection.excluded))
 
 
 def read_for_scoring(
-    path: str | Path, classes: Sequence[str], seed: int, split: str | None = None
+    path: str | Path, classes: Sequence[str], selection: Selection, split: str | None = None
 ) -> tuple[Dataset, str]:
     """What `path` holds and the split to score: `split`, else the test or validation pictures.
 
     Labels are bound to `classes` by name. Splits that are there are taken as they are; only where
-    the wanted one is missing are the data divided by `seed`, as for training. `split="all"` takes
-    the pictures of a set without splits together.
+    the wanted one is missing, or is one that a fold divides anew, are the data divided by
+    `selection`, as for training. `split="all"` takes the pictures of a set without splits together.
     """
     dataset = read_dataset(Path(path), classes=classes)
     present = [name for name in ("test", "val") if dataset.splits.get(name)]
-    if split in dataset.splits or (split is None and present):
-        return _said(dataset), split or present[0]
-    dataset = with_validation(dataset, seed)
-    return _said(dataset), split or ("test" if dataset.splits.get("test") else "val")
+    chosen = split or (present[0] if present else "")
+    is_folded = selection.fold is not None and "train" in dataset.splits and chosen != "test"
+    if chosen not in dataset.splits or is_folded:
+        dataset = with_validation(dataset, selection)
+        chosen = chosen or ("test" if dataset.splits.get("test") else "val")
+    return _said(without_excluded(dataset, selection.excluded, needed=(chosen,))), chosen
 
 
 def _said(dataset: Dataset) -> Dataset:

@@ -6,31 +6,54 @@ disk or an archive lists them. Classes keep their shares, and pictures of one gr
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from manako.data.dataset import Dataset, Item
+from manako.data.folds import with_fold
+from manako.data.grouping import with_groups
 from manako.data.names import WHOLE, listed
 from manako.data.randomness import permutation
+from manako.data.selection import Selection
+from manako.data.strata import (
+    PICTURES,
+    Counts,
+    absences,
+    add,
+    group_key,
+    grouped_counts,
+    pictures_showing,
+)
 from manako.errors import DataError
 from manako.structures import ClassTarget
 
 SHARE = 0.1
 """The part of the pictures that is held out for choosing, and for the final score."""
 _VAL, _TEST = 2**32 - 1, 2**32 - 2  # in place of an epoch; real epochs count from 0
+_TOLERANCE = 1e-9
 
 
-def with_validation(dataset: Dataset, seed: int) -> Dataset:
-    """`dataset` with a split "val": its own, or a tenth of "train" held out.
+def with_validation(dataset: Dataset, selection: Selection) -> Dataset:
+    """`dataset` grouped as asked, with a split "val": a fold, its own, or a tenth of "train".
 
-    A set without splits is divided into train, val and test, 80:10:10. For classification each
-    class gives its tenth, at least one picture, but keeps at least one in train. Errors: DataError
-    where there is nothing to train with or too little to hold any out.
+    A set without splits is divided into train, val and test, 80:10:10, or into the parts of a
+    fold. Each class gives its tenth, at least one picture, but keeps at least one in train.
+    Pictures to exclude are still there (`exclusion.without_excluded` takes them out), so that
+    leaving some out moves no other. Errors: DataError where there is nothing to train with or too
+    little to hold any out, and those of `grouping.with_groups`.
     """
+    dataset = with_groups(dataset, selection.group_by)
+    if selection.fold is not None:
+        return with_fold(dataset, *selection.fold, selection.seed)
+    if "val" in dataset.splits and "train" in dataset.splits:
+        single = _single(dataset.splits["train"], dataset.classes)
+        note = (f"train holds a single picture of {listed(single)}",) if single else ()
+        return replace(dataset, notes=(*dataset.notes, *note)) if note else dataset
+    return _held_out(dataset, selection.seed)
+
+
+def _held_out(dataset: Dataset, seed: int) -> Dataset:
     splits = dict(dataset.splits)
-    if "val" in splits and "train" in splits:
-        return dataset
     if WHOLE not in splits and "train" not in splits:
         raise DataError(
             f"{dataset.files.root} has no pictures to train with, only {', '.join(splits)}",
@@ -43,8 +66,14 @@ def with_validation(dataset: Dataset, seed: int) -> Dataset:
     if WHOLE in dataset.splits:
         train, splits["test"] = _hold_out(train, SHARE / (1 - SHARE), seed, _TEST)
     splits = {"train": train, **{name: items for name, items in splits.items() if items}}
-    notes = [_split_note(dataset, splits, seed), *_single_notes(whole, dataset.classes)]
-    return replace(dataset, splits=splits, notes=(*dataset.notes, *notes))
+    divided = replace(dataset, splits=splits)
+    single = _single(whole, dataset.classes)
+    notes = [_split_note(dataset, splits, seed)]
+    if single:
+        notes.append(f"a single picture, which stays in train, is all there is of {listed(single)}")
+    else:
+        notes += absences(divided, [name for name in splits if name not in dataset.splits])
+    return replace(divided, notes=(*dataset.notes, *notes))
 
 
 def _split_note(dataset: Dataset, splits: Mapping[str, Sequence[Item]], seed: int) -> str:
@@ -61,36 +90,52 @@ def _split_note(dataset: Dataset, splits: Mapping[str, Sequence[Item]], seed: in
 def _hold_out(
     items: Sequence[Item], share: float, seed: int, stream: int
 ) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    """`items` in two parts, kept and held out, each in the order of `items`.
-
-    Groups come up in random order; one is held out if that brings the classes nearer to their
-    shares and leaves some of each class behind. If no group fits, the one that fits least badly is
-    taken; none is if each would take the last pictures of a class.
-    """
-    groups = _groups(items)
+    """`items` in two parts, kept and held out, each in the order of `items`."""
+    groups = grouped_counts(items)
     order = permutation(seed, stream, len(groups)).tolist()
-    left = Counter(_class(item) for item in items)
-    wanted = Counter({label: _wanted(count, share) for label, count in left.items()})
+    shuffled = [groups[index] for index in order]
+    held = _chosen(shuffled, share)
+    if not held and not any(isinstance(item.truth, ClassTarget) for item in items):
+        # Every picture is the last of some class that it shows: only their number counts then.
+        held = _chosen([(name, {PICTURES: c[PICTURES]}) for name, c in shuffled], share)
+    return (
+        tuple(item for item in items if group_key(item) not in held),
+        tuple(item for item in items if group_key(item) in held),
+    )
+
+
+def _chosen(groups: Sequence[tuple[str, Counts]], share: float) -> set[str]:
+    """The groups to hold out, of groups in random order.
+
+    Those with the rarest classes come up first, for they are the hardest to place (Sechidis et
+    al., "On the stratification of multi-label data", ECML PKDD 2011). One is held out if that
+    brings the classes, relative to their sizes, nearer to their shares and leaves some of each
+    class behind. If no group fits, the one that fits least badly is taken; none is if each would
+    take the last of a class.
+    """
+    whole: Counts = {}
+    for _, counts in groups:
+        add(whole, counts)
+    left = dict(whole)
+    wanted = {label: _wanted(count, share) for label, count in whole.items()}
     held: set[str] = set()
-    best: tuple[int, str] | None = None
-    for name, counts in (groups[index] for index in order):
+    best: tuple[float, str] | None = None
+    for name, counts in sorted(groups, key=lambda group: min(whole[one] for one in group[1])):
         if any(left[label] <= count for label, count in counts.items()):
             continue
         gain = sum(
-            abs(wanted[label]) - abs(wanted[label] - count) for label, count in counts.items()
+            (abs(wanted[label]) - abs(wanted[label] - count)) / whole[label]
+            for label, count in counts.items()
         )
-        if gain > 0:
+        if gain > _TOLERANCE:
             held.add(name)
-            left.subtract(counts)
-            wanted.subtract(counts)
+            add(left, counts, -1)
+            add(wanted, counts, -1)
         elif best is None or gain > best[0]:
             best = gain, name
     if not held and best is not None:
         held = {best[1]}
-    return (
-        tuple(item for item in items if _group(item) not in held),
-        tuple(item for item in items if _group(item) in held),
-    )
+    return held
 
 
 def _wanted(count: int, share: float) -> int:
@@ -98,27 +143,15 @@ def _wanted(count: int, share: float) -> int:
     return 0 if count < 2 else max(1, int(count * share + 0.5))
 
 
-def _groups(items: Sequence[Item]) -> list[tuple[str, Counter[int]]]:
-    """The groups by name, with the pictures of each class in them."""
-    groups: dict[str, Counter[int]] = defaultdict(Counter)
-    for item in items:
-        groups[_group(item)][_class(item)] += 1
-    return sorted(groups.items())
-
-
-def _group(item: Item) -> str:
-    """What stays together: the group, or the picture alone. The mark keeps the two apart."""
-    return f"picture {item.image}" if item.group is None else f"group {item.group}"
-
-
-def _class(item: Item) -> int:
-    """The class whose share is kept; boxes and masks have no single one."""
-    return item.truth.label if isinstance(item.truth, ClassTarget) else 0
+def _single(items: Sequence[Item], classes: Sequence[str]) -> list[str]:
+    """The classes that one picture alone shows."""
+    counts = pictures_showing(items)
+    return [classes[label] for label, count in sorted(counts.items()) if count == 1]
 
 
 def _too_few(items: Sequence[Item], dataset: Dataset) -> DataError:
     what = "a single picture" if len(items) == 1 else f"{len(items):,} pictures"
-    groups = len(_groups(items))
+    groups = len({group_key(item) for item in items})
     if groups < len(items):
         what += f" in {groups:,} group" + ("s" if groups > 1 else "")
     return DataError(
@@ -126,11 +159,3 @@ def _too_few(items: Sequence[Item], dataset: Dataset) -> DataError:
         expected="two pictures of a class, and two groups if there are groups",
         fix="add pictures, or a folder val with some of their own",
     )
-
-
-def _single_notes(items: Sequence[Item], classes: Sequence[str]) -> list[str]:
-    counts = Counter(item.truth.label for item in items if isinstance(item.truth, ClassTarget))
-    single = [classes[label] for label, count in sorted(counts.items()) if count == 1]
-    if not single:
-        return []
-    return [f"a single picture, which stays in train, is all there is of {listed(single)}"]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from manako.data.dataset import Item
 from manako.data.formats import read_dataset
+from manako.data.names import is_ignored
 from manako.errors import DataError
 from manako.structures import ClassTarget
 
@@ -66,7 +67,7 @@ CLASS_NAMES = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"), exclude_characters="/\\"),
     min_size=1,
     max_size=12,
-).filter(lambda name: not name.startswith(".") and name not in ("images", "masks", "labels"))
+).filter(lambda name: not is_ignored(name) and name not in ("images", "masks", "labels"))
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])

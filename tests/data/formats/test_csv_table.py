@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from manako.data.dataset import Item
 from manako.data.formats import read_dataset
 from manako.errors import DataError
-from manako.structures import ClassTarget
+from manako.structures import ClassTarget, LabelsTarget
 
 CAT, DOG = ClassTarget(0), ClassTarget(1)
 PICTURES = {"a/1.jpg": "1", "a/2.jpg": "2", "3.jpg": "3"}
@@ -36,7 +36,7 @@ def test_a_table_with_all_columns_gives_one_set_however_it_is_packed(write, kind
     assert dataset.notes == ("val holds nothing of dog",)
 
 
-@pytest.mark.parametrize("path", ["path", "image", " File ", "FILENAME"])
+@pytest.mark.parametrize("path", ["path", "image", " File ", "FILENAME", "file_name"])
 @pytest.mark.parametrize("label", ["label", "Class"])
 @pytest.mark.parametrize("delimiter", [",", ";"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
@@ -64,7 +64,9 @@ def test_a_table_given_by_its_path_reads_no_other_file(write):
 
 
 FIELDS = st.text(
-    st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=10
+    st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"), exclude_characters="|"),
+    min_size=1,
+    max_size=10,
 ).map(lambda text: unicodedata.normalize("NFC", text).strip() or "x")
 
 
@@ -117,6 +119,22 @@ def test_what_is_written_is_read(write, rows, delimiter):
         ("path,label\n", "list.csv lists no picture"),
         ("path,file,label\n3.jpg,3.jpg,cat\n", "more than one column for the path: path, file"),
         (b"path,label\n3.jpg,caf\xe9\n", "list.csv:2 is not UTF-8"),
+        ("path,label\n3.jpg,cat\n".encode("utf-16"), "list.csv is UTF-16\n  fix     : save it as"),
+        ("path,label\n3.jpg,cat\n".encode("utf-16-le"), "list.csv is UTF-16"),
+        ("path,label\n3.jpg,ca\0t\n", "list.csv:2 holds a zero byte"),
+        ("path,label\n3.jpg,ca\x1bt\n", r"list.csv:2 has a label with the character '\\x1b'"),
+        ('path,label\n"3\n.jpg",cat\n', r"list.csv:3 has a path with the character '\\n'"),
+        ("path,label\n3.jpg," + 1001 * "c", "list.csv:2 has a label of 1,001 characters: ccc"),
+        ("path,label\n" + 300 * "c" + ",cat", "list.csv:2 names ccc.*too long for a file"),
+        ("path,label\n3.jpg," + 140_000 * "c", "list.csv:2 cannot be read: field larger than"),
+        ("path,label\nhttps://a.b/3.jpg,cat\n", "list.csv:2 names an address, not a file: https"),
+        ("path,label\ndata:image/png;base64;iVBO,cat", "list.csv:2 names an address"),
+        ("path,label\n./,cat\n", "list.csv:2 leads out of the folder"),
+        ("path,label\n3.jpg,cat|\n", r"list.csv:2 has an empty label in 'cat\|'"),
+        ("path,label,labels\n3.jpg,cat,cat\n", "more than one column for the label: label, labels"),
+        ("path,labels\n3.jpg,\n", "has no label: all 1 pictures show nothing"),
+        ("path,labels\n3.jpg,cat\n", "holds the single label 'cat', on all pictures"),
+        ("path;labels\n3.jpg;cat;dog\n", "list.csv:2 has 3 fields"),
         ("path,label\n3.jpg,cat\n", "holds the single class 'cat'"),
         ("path,label,split,group\n3.jpg,cat,train,p\na/1.jpg,dog,test,p\n", "the group 'p' is in"),
     ],
@@ -143,7 +161,56 @@ def test_a_table_without_the_columns_is_refused_when_asked_for_and_passed_over_w
 
     with pytest.raises(DataError, match="has the columns 'id', 'score'"):
         read_dataset(root / "list.csv")
+    (root / "list.csv").write_bytes(b"")
+    with pytest.raises(DataError, match=r"list\.csv is empty\n  expected: one of path, image"):
+        read_dataset(root / "list.csv")
     assert read_dataset(root).format == "class folders"
+
+
+@pytest.mark.parametrize(
+    "content", [b"id,caf\xe9\n1,2\n", b"\xff\xfei\0d\0\n\0", b'"id', b"\0" * 99]
+)
+def test_another_table_at_the_top_is_no_reason_to_stop(write, content):
+    root = write({"cat/1.jpg": "a", "dog/1.jpg": "b", "list.csv": content})
+
+    assert read_dataset(root).format == "class folders"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "path,label\na/1.jpg,dog|cat\n3.jpg,cat\na/2.jpg,\n",
+        "path,labels\na/1.jpg,dog|cat\n3.jpg,cat\na/2.jpg,\n",
+        "path,labels\na/1.jpg,dog;cat\n3.jpg,cat\na/2.jpg,\n",
+        'path;labels\na/1.jpg;"dog;cat"\n3.jpg;cat\na/2.jpg;\n',
+        "path;labels\na/1.jpg;dog | cat|dog\n3.jpg;cat\na/2.jpg;\n",
+    ],
+)
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_a_cell_with_several_labels_makes_the_set_multilabel(write, table, kind):
+    dataset = read_dataset(write({**PICTURES, "list.csv": table}, kind))
+
+    assert (dataset.task, dataset.classes) == ("multilabel", ("cat", "dog"))
+    assert dataset.splits["all"] == (
+        Item("a/1.jpg", LabelsTarget((0, 1))),
+        Item("3.jpg", LabelsTarget((0,))),
+        Item("a/2.jpg", LabelsTarget(())),
+    )
+    assert dataset.notes == ("1 of 3 pictures show none of the classes",)
+
+
+def test_a_column_of_labels_is_multilabel_though_no_cell_holds_two(write):
+    table = "path,labels\na/1.jpg,dog\n3.jpg,cat\n"
+
+    assert read_dataset(write({**PICTURES, "list.csv": table})).task == "multilabel"
+
+
+def test_a_semicolon_in_a_column_of_one_label_is_part_of_the_label(write):
+    table = "path,label\na/1.jpg,dog; large\n3.jpg,cat\n"
+
+    dataset = read_dataset(write({**PICTURES, "list.csv": table}))
+
+    assert (dataset.task, dataset.classes) == ("classification", ("cat", "dog; large"))
 
 
 def test_of_two_tables_one_must_be_named(write):

@@ -103,9 +103,11 @@ def test_classes_txt_names_the_values(write, pairs, case):
         ("0 sky\n0 road\n", "classes.txt:2 repeats 'road' or the value 0"),
         ("0 sky\n1 sky\n", "classes.txt:2 repeats 'sky' or the value 1"),
         ("0 sky\n256 road\n", "classes.txt:2 has the value 256"),
+        ("0 sky\n" + 5000 * "9" + " road\n", "classes.txt:2 has no value before the name"),
+        ("0 sky\n1 road\n".encode("utf-16"), "classes.txt is UTF-16"),
         ("sky\nvoid\n", "classes.txt names 1 classes"),
         ("", "classes.txt names 0 classes"),
-        (b"caf\xe9\nsky", "classes.txt is not UTF-8"),
+        (b"caf\xe9\nsky", "classes.txt:1 is not UTF-8"),
     ],
 )
 def test_faults_of_classes_txt_are_named(write, pairs, text, message):

@@ -171,6 +171,9 @@ def test_boxes_a_little_outside_are_clipped_and_counted(write, picture):
         ("<annotation><object><name>c</name></object></annotation>", "has a box with xmin ''"),
         ("<annotation>", "a.xml cannot be read as XML"),
         (xml().replace("8<", "wide<"), "a.xml states the size wide x 6"),
+        (xml().replace("8<", "1000001<"), "a.xml states a side of more than 1,000,000 pixels"),
+        (xml().replace("8<", 500 * "8" + "<"), "a.xml states a side of more than 1,000,000 pix"),
+        (xml() + 2**24 * " ", "a.xml has 16,777,[0-9]+ bytes, too many"),
         (xml(), "no annotation holds an object with a box"),
         (
             '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><annotation>&b;</annotation>',

@@ -13,29 +13,29 @@ from manako.data.dataset import Dataset
 from manako.data.files import FileTree, open_tree
 from manako.data.formats.check import checked
 from manako.data.formats.class_folders import ClassFolders
-from manako.data.formats.csv_table import CsvTable, read_csv
 from manako.data.formats.mask_pairs import MaskPairs
 from manako.data.formats.pascal_voc import PascalVoc
 from manako.data.formats.protocol import Format
+from manako.data.formats.tables import KINDS, Tables, read_table
 from manako.data.names import listed, suffix
 from manako.errors import DataError
 
-FORMATS: tuple[Format, ...] = (PascalVoc(), MaskPairs(), CsvTable(), ClassFolders())
+FORMATS: tuple[Format, ...] = (PascalVoc(), MaskPairs(), Tables(), ClassFolders())
 """Every layout that can be read; those with folders of fixed names are tried first."""
 
 __all__ = ["FORMATS", "Format", "read_dataset"]
 
 
 def read_dataset(path: str | Path, *, classes: Sequence[str] | None = None) -> Dataset:
-    """The data set in a folder, an archive or a table (.csv).
+    """The data set in a folder, an archive or a table (.csv, .jsonl).
 
     `classes` are the names of a recognizer, in its order: labels are brought to that order by
     name, a name it does not know is refused, one that the data lack is noted. Errors: DataError
     for what cannot be used, ArtefactError for an archive that is damaged or refused.
     """
     path = Path(path)
-    if path.suffix.lower() == ".csv" and path.is_file():
-        return checked(read_csv(path), classes)
+    if path.suffix.lower() in KINDS and path.is_file():
+        return checked(read_table(path), classes)
     files = open_tree(path)
     for layout in FORMATS:
         dataset = layout.read(files)

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import torch
 
-from manako.data.dataset import Dataset, Item, MaskFile
+from manako.data.dataset import Dataset, MaskFile, Truth
 from manako.data.names import composed, listed, nearest
+from manako.data.strata import absences, check_groups_apart, classes_shown, pictures_showing
 from manako.errors import DataError
-from manako.structures import IGNORE, BoxTargets, ClassTarget
+from manako.structures import IGNORE, BoxTargets, ClassTarget, LabelsTarget
 
 
 def checked(dataset: Dataset, classes: Sequence[str] | None) -> Dataset:
@@ -24,20 +25,13 @@ def checked(dataset: Dataset, classes: Sequence[str] | None) -> Dataset:
         dataset = _renamed(dataset, classes)
     else:
         _check_known_to_train(dataset)
-    if dataset.task == "classification" and len(dataset.classes) < 2:
-        name = dataset.classes[0]
-        raise DataError(
-            f"{dataset.files.root} holds the single class {name!r}",
-            expected="pictures of at least two classes",
-            fix=f"add a class of other pictures; if {name!r} is itself the data set, give its path",
-        )
-    return replace(dataset, notes=(*dataset.notes, *_absences(dataset)))
+        _check_enough(dataset)
+    return replace(dataset, notes=(*dataset.notes, *absences(dataset, dataset.splits)))
 
 
 def _check_apart(dataset: Dataset) -> None:
     """No picture twice, no group in two splits: else scores would be of what was learned."""
     pictures: dict[str, str] = {}
-    groups: dict[str, str] = {}
     for split, items in dataset.splits.items():
         for item in items:
             if item.image in pictures:
@@ -47,21 +41,41 @@ def _check_apart(dataset: Dataset) -> None:
                     fix="keep one of the entries",
                 )
             pictures[item.image] = split
-            if item.group is not None and groups.setdefault(item.group, split) != split:
-                raise DataError(
-                    f"the group {item.group!r} is in {groups[item.group]} and in {split}",
-                    expected="each group in one split only",
-                    fix="move its pictures into one of them",
-                )
+    check_groups_apart(dataset.splits)
+
+
+def _check_enough(dataset: Dataset) -> None:
+    """Something must be there to tell apart."""
+    if dataset.task == "classification" and len(dataset.classes) < 2:
+        name = dataset.classes[0]
+        raise DataError(
+            f"{dataset.files.root} holds the single class {name!r}",
+            expected="pictures of at least two classes",
+            fix=f"add a class of other pictures; if {name!r} is itself the data set, give its path",
+        )
+    if dataset.task != "multilabel":
+        return
+    items = [item for split in dataset.splits.values() for item in split]
+    if not dataset.classes:
+        raise DataError(
+            f"{dataset.files.root} has no label: all {len(items):,} pictures show nothing",
+            expected="pictures with labels, such as cat|dog in a table or a list in JSON lines",
+        )
+    empty = sum(not classes_shown(item) for item in items)
+    if len(dataset.classes) == 1 and not empty:
+        raise DataError(
+            f"{dataset.files.root} holds the single label {dataset.classes[0]!r}, on all pictures",
+            expected="pictures with it and pictures without it",
+        )
 
 
 def _check_known_to_train(dataset: Dataset) -> None:
     if "train" not in dataset.splits or dataset.task == "segmentation":
         return
-    known = _labels(dataset.splits["train"])
+    known = set(pictures_showing(dataset.splits["train"]))
     for split, items in dataset.splits.items():
         for item in items:
-            for label in _labels([item]) - known:
+            for label in sorted(classes_shown(item) - known):
                 name = dataset.classes[label]
                 names = [dataset.classes[one] for one in sorted(known)]
                 raise DataError(
@@ -69,29 +83,6 @@ def _check_known_to_train(dataset: Dataset) -> None:
                     expected=listed(names, 20),
                     fix=nearest(name, names) or "add pictures of it to train or take it away",
                 )
-
-
-def _labels(items: Sequence[Item]) -> set[int]:
-    found: set[int] = set()
-    for item in items:
-        if isinstance(item.truth, ClassTarget):
-            found.add(item.truth.label)
-        elif isinstance(item.truth, BoxTargets):
-            found.update(item.truth.labels.tolist())
-    return found
-
-
-def _absences(dataset: Dataset) -> list[str]:
-    """A note for each split that lacks classes (masks are not opened for this)."""
-    if dataset.task == "segmentation":
-        return []
-    notes = []
-    for split, items in dataset.splits.items():
-        present = _labels(items)
-        absent = [name for label, name in enumerate(dataset.classes) if label not in present]
-        if absent:
-            notes.append(f"{split} holds nothing of {listed(absent)}")
-    return notes
 
 
 def _renamed(dataset: Dataset, classes: Sequence[str]) -> Dataset:
@@ -125,15 +116,14 @@ class _Renaming:
         self.targets = [ClassTarget(label) for label in range(count)]
         self.values: dict[int, Mapping[int, int]] = {}
 
-    def truth(
-        self, truth: ClassTarget | BoxTargets | MaskFile | None
-    ) -> ClassTarget | BoxTargets | MaskFile | None:
+    def truth(self, truth: Truth | None) -> Truth | None:
         match truth:
             case ClassTarget(label):
                 return self.targets[self.order[label]]
+            case LabelsTarget(labels):
+                return LabelsTarget(tuple(sorted(self.order[label] for label in labels)))
             case BoxTargets() as boxes:
-                labels = self.table[boxes.labels]
-                return BoxTargets(boxes.boxes_xyxy, labels, boxes.ignored)
+                return BoxTargets(boxes.boxes_xyxy, self.table[boxes.labels], boxes.ignored)
             case MaskFile(path, dict() as values):
                 return MaskFile(path, self._values(values))
         return truth

@@ -13,6 +13,7 @@ from manako.data.dataset import Dataset, Item, MaskFile
 from manako.data.decode import decode_mask
 from manako.data.files import FileTree
 from manako.data.names import WHOLE, composed, is_picture, listed, split_name, stem
+from manako.data.text import decoded, read_limited
 from manako.errors import DataError
 from manako.structures import IGNORE
 
@@ -176,16 +177,13 @@ def _from_classes_file(files: FileTree) -> tuple[dict[int, int], tuple[str, ...]
 
 def _lines(files: FileTree) -> Iterator[tuple[int, int, str]]:
     """Number of the line, value and name of each class; blank lines are passed over."""
-    try:
-        text = files.read("classes.txt").decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError("classes.txt is not UTF-8", fix="save it as UTF-8") from error
+    text = decoded(read_limited(files, "classes.txt"), "classes.txt")
     lines = [
         (number, composed(line.strip()))
         for number, line in enumerate(text.splitlines(), start=1)
         if line.strip()
     ]
-    numbered = [re.fullmatch(r"(\d+)[\s:,;]+(\S.*)", line) for _, line in lines]
+    numbered = [re.fullmatch(r"([0-9]{1,9})[\s:,;]+(\S.*)", line) for _, line in lines]
     if any(numbered) and not all(numbered):
         first = next(
             number for (number, _), found in zip(lines, numbered, strict=True) if not found

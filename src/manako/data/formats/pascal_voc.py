@@ -22,11 +22,15 @@ from manako.data.dataset import Dataset, Item
 from manako.data.decode import image_size_hw
 from manako.data.files import FileTree
 from manako.data.names import WHOLE, composed, is_picture, listed, nearest, stem, suffix
+from manako.data.text import decoded, read_limited
 from manako.errors import DataError
 from manako.structures import BoxTargets
 
 SLACK_PIXELS = 2.0
 """How far a box may reach over the edge and be clipped; further is an error."""
+MOST_XML_BYTES = 16 * 2**20
+"""The largest annotation that is parsed; a box takes some 300 bytes."""
+MOST_PIXELS_A_SIDE = 10**6
 
 
 @dataclass(frozen=True)
@@ -172,10 +176,7 @@ def _listed_pictures(
 
 
 def _from_list(files: FileTree, path: str, pictures: Mapping[str, str]) -> list[str]:
-    try:
-        text = files.read(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8", fix="save it as UTF-8") from error
+    text = decoded(read_limited(files, path), path)
     found = []
     for number, line in enumerate(text.splitlines(), start=1):
         name = composed(line.strip())
@@ -204,7 +205,7 @@ def _annotated(files: FileTree, top: str, picture: str, notes: _Notes) -> _Annot
 
 def _parsed(files: FileTree, path: str) -> Element:
     try:
-        root: Element = fromstring(files.read(path), forbid_dtd=True)
+        root: Element = fromstring(read_limited(files, path, MOST_XML_BYTES), forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise DataError(f"{path} cannot be read as XML: {error}", fix="correct the file") from error
     return root
@@ -219,6 +220,11 @@ def _size_hw(root: Element, path: str) -> tuple[int, int] | None:
         raise DataError(
             f"{path} states the size {sides[1]} x {sides[0]}", expected="whole pixels"
         ) from error
+    if max(height, width) > MOST_PIXELS_A_SIDE:
+        raise DataError(
+            f"{path} states a side of more than {MOST_PIXELS_A_SIDE:,} pixels",
+            fix="correct the size",
+        )
     return (height, width) if height > 0 and width > 0 else None
 
 
