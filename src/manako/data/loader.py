@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from manako.data.decoded import SampleSource
 from manako.data.order import batch_at, steps_per_epoch
 from manako.data.preparation import Preparation
-from manako.data.randomness import uniforms
-from manako.data.transforms import Pipeline
+from manako.data.randomness import Draws, uniforms
+from manako.data.transforms import Mixing, Pipeline
 from manako.data.workers import Batches, Make, batches_of_workers
 from manako.errors import UsageError
 from manako.structures import Batch, Frame, Sample
@@ -27,10 +29,22 @@ __all__ = ["Order", "SampleSource", "evaluation_batches", "training_batches"]
 
 @dataclass(frozen=True)
 class Order:
-    """Which samples each step sees: `seed` and `batch_size` decide it."""
+    """Which samples each step sees: `seed` and `batch_size` decide it.
+
+    Of `world` processes, the one of number `rank` sees every `world`-th picture of each batch;
+    together they see the batch.
+    """
 
     seed: int
     batch_size: int
+    rank: int = 0
+    world: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank < self.world:
+            raise UsageError(
+                f"there is no process {self.rank} of {self.world}", expected="0 <= rank < world"
+            )
 
 
 def training_batches(
@@ -39,27 +53,26 @@ def training_batches(
     *,
     order: Order,
     steps: range,
+    mixing: Mixing | None = None,
     workers: int = 0,
-    rank: int = 0,
-    world: int = 1,
 ) -> Batches:
     """The augmented batches of the given steps, counted over all epochs.
 
-    Of `world` processes, the one of number `rank` gets every `world`-th picture of each batch;
-    together they get the batch. Frames are those of the network's input itself.
+    By `mixing`, each picture is mixed with the one before it in the whole batch (the first with
+    the last), each augmented by itself first; every sample is loaded once all the same. Frames
+    are those of the network's input itself.
 
     Errors: DataError for less than two samples, UsageError for numbers that do not fit together;
     while iterating, what a sample or worker raises (see `batches_of_workers`).
     """
     steps_of_epoch = steps_per_epoch(len(source), order.batch_size)
-    if not 0 <= rank < world:
-        raise UsageError(f"there is no process {rank} of {world}", expected="0 <= rank < world")
-    if len(source) // steps_of_epoch < world:
+    smallest = len(source) // steps_of_epoch
+    if smallest < order.world:
         raise UsageError(
-            f"batches of {len(source) // steps_of_epoch} cannot be shared by {world} processes",
-            fix=f"use a batch size of at least {world}",
+            f"batches of {smallest} cannot be shared by {order.world} processes",
+            fix=f"use a batch size of at least {order.world}",
         )
-    return _batches(_TrainingBatch(source, pipeline, order, rank, world), steps, workers)
+    return _batches(_TrainingBatch(source, pipeline, mixing, order), steps, workers)
 
 
 def evaluation_batches(
@@ -92,19 +105,18 @@ def _batches_made_here(make: Make, steps: Iterable[int]) -> Batches:
 class _TrainingBatch:
     source: SampleSource
     pipeline: Pipeline
+    mixing: Mixing | None
     order: Order
-    rank: int
-    world: int
 
     def __call__(self, step: int) -> Batch:
-        seed, batch_size = self.order.seed, self.order.batch_size
-        epoch, indices = batch_at(seed, step, len(self.source), batch_size)
-        mine = indices[self.rank :: self.world]
-        numbers = uniforms(seed, epoch, mine, self.pipeline.draws)
-        samples = [
-            self.pipeline(self.source[index], row)
-            for index, row in zip(mine.tolist(), numbers.tolist(), strict=True)
-        ]
+        order = self.order
+        epoch, indices = batch_at(order.seed, step, len(self.source), order.batch_size)
+        mine = indices[order.rank :: order.world]
+        if self.mixing is None:
+            samples = self._augmented(epoch, mine)
+        else:
+            before = np.roll(indices, 1)[order.rank :: order.world]
+            samples = self._mixed(self.mixing, epoch, mine, before)
         size_hw = samples[0].size_hw
         return Batch(
             images=_stacked(samples),
@@ -112,6 +124,28 @@ class _TrainingBatch:
             frames=(Frame(size_hw, size_hw, size_hw),) * len(samples),
             names=tuple(sample.name for sample in samples),
         )
+
+    def _augmented(self, epoch: int, indices: NDArray[np.int64]) -> list[Sample]:
+        numbers = self.pipeline.numbers(self.order.seed, epoch, indices)
+        return [
+            self.pipeline(self.source[index], row)
+            for index, row in zip(indices.tolist(), numbers.tolist(), strict=True)
+        ]
+
+    def _mixed(
+        self, mixing: Mixing, epoch: int, mine: NDArray[np.int64], before: NDArray[np.int64]
+    ) -> list[Sample]:
+        needed = np.union1d(mine, before)
+        samples = self._augmented(epoch, needed)
+        _check_shapes(samples)
+        by_index = dict(zip(needed.tolist(), samples, strict=True))
+        numbers = uniforms(self.order.seed, epoch, mine, mixing.draws, "mixing")
+        return [
+            mixing(by_index[index], by_index[other], Draws(row))
+            for index, other, row in zip(
+                mine.tolist(), before.tolist(), numbers.tolist(), strict=True
+            )
+        ]
 
 
 @dataclass(frozen=True)
@@ -139,6 +173,13 @@ class _EvaluationBatch:
 
 
 def _stacked(samples: Sequence[Sample]) -> Tensor:
+    _check_shapes(samples)
+    # Channels last, as decoded pictures lie and networks take them.
+    interleaved = torch.stack([sample.image.permute(1, 2, 0) for sample in samples])
+    return interleaved.permute(0, 3, 1, 2)
+
+
+def _check_shapes(samples: Sequence[Sample]) -> None:
     shape = samples[0].image.shape
     for sample in samples:
         if sample.image.shape != shape:
@@ -147,4 +188,3 @@ def _stacked(samples: Sequence[Sample]) -> Tensor:
                 f"{tuple(shape)}, and cannot be one batch",
                 fix="let the transforms end in one size",
             )
-    return torch.stack([sample.image for sample in samples])

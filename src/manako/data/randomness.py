@@ -12,7 +12,7 @@ section 3.3 and table 2: Philox-4x32 with 10 rounds.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,8 @@ _LOW_32 = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 
 # What the numbers are for. Two uses never share a stream, so they are independent.
-_AUGMENTATION = 0
+Purpose = Literal["augmentation", "mixing"]
+_STREAMS: dict[Purpose, int] = {"augmentation": 0, "mixing": 2}
 _ORDER = 1
 
 
@@ -60,12 +61,16 @@ def philox4x32(
 
 
 def uniforms(
-    seed: int, epoch: int, indices: NDArray[np.integer] | Sequence[int], count: int
+    seed: int,
+    epoch: int,
+    indices: NDArray[np.integer] | Sequence[int],
+    count: int,
+    purpose: Purpose = "augmentation",
 ) -> NDArray[np.float64]:
     """Numbers in [0, 1): `count` for each sample index, [len(indices), count].
 
-    A row depends on (seed, epoch, its index) alone, and starts alike for every `count`. The
-    numbers are multiples of 2**-32.
+    A row depends on (seed, epoch, its index) and the purpose alone, and starts alike for every
+    `count`. The numbers are multiples of 2**-32.
 
     >>> bool((uniforms(1, 0, [5, 9], 3)[1] == uniforms(1, 0, [9], 3)[0]).all())
     True
@@ -75,7 +80,7 @@ def uniforms(
     blocks = -(-count // 4)
     index = np.repeat(samples, blocks)
     block = np.tile(np.arange(blocks, dtype=np.uint64), len(samples))
-    words = philox4x32((index, epoch, block, _AUGMENTATION), key)
+    words = philox4x32((index, epoch, block, _STREAMS[purpose]), key)
     # [N * blocks, 4] -> [N, blocks * 4]: the blocks of a sample lie side by side.
     rows = np.stack(words, axis=-1).reshape(len(samples), blocks * 4)[:, :count]
     return rows.astype(np.float64) * 2.0**-32

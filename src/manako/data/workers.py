@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing
+import os
 import signal
+import socket
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -28,7 +30,7 @@ import torch
 
 from manako.data.parcels import Arrays, to_arrays, to_tensors
 from manako.errors import ManakoError, ResourceError
-from manako.structures import Batch, ClassTarget, Frame
+from manako.structures import Batch, ClassTarget, Frame, LabelsTarget, MixedTarget
 
 Make = Callable[[int], Batch]
 """A batch from its number. It is sent to every worker, so it must be possible to pickle it."""
@@ -39,6 +41,7 @@ Batches = Generator[Batch, None, None]
 AHEAD = 2  # steps each worker has been asked for: one is made while another waits to be taken
 PATIENCE_SECONDS = 300.0  # without an answer, a worker is given up
 GRACE_SECONDS = 5.0  # for a worker to end when asked to
+_PIPE_BYTES = 4 * 2**20  # about a batch of 32 pictures of 224 x 224
 _SIGKILL = 9  # Windows has no name for it
 
 
@@ -70,7 +73,7 @@ def batches_of_workers(make: Make, steps: Iterable[int], workers: int) -> Batche
 
 class _Pool:
     def __init__(self, make: Make, workers: int) -> None:
-        context = _context()
+        context = worker_context()
         self.workers: list[_Worker] = []
         try:
             for _ in range(workers):
@@ -95,6 +98,8 @@ class _Worker:
 
     def __init__(self, context: BaseContext) -> None:
         self.connection, theirs = context.Pipe()
+        _widen(self.connection)
+        _widen(theirs)
         self.process = context.Process(  # type: ignore[attr-defined]
             target=_serve, args=(theirs,), name="manako-loader", daemon=True
         )
@@ -154,7 +159,20 @@ class _Worker:
         )
 
 
-def _context() -> BaseContext:
+def _widen(connection: Connection) -> None:
+    """Let a batch wait in the pipe, where the system can: each part of it waits for the reader.
+
+    Where the system's own 200 kB are the limit, they stay.
+    """
+    if not hasattr(socket, "AF_UNIX"):
+        return  # no socket, but a pipe of Windows
+    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as end:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _PIPE_BYTES)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _PIPE_BYTES)
+
+
+def worker_context() -> BaseContext:
+    """How worker processes are started here."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -193,29 +211,31 @@ def _answer(make: Make, step: int, connection: Connection) -> None:
         connection.send(traceback.format_exc())
     else:
         connection.send(_pack(batch))
-        connection.send_bytes(batch.images.contiguous().numpy().reshape(-1).data)
+        interleaved = batch.images.permute(0, 2, 3, 1).contiguous()
+        connection.send_bytes(interleaved.numpy().reshape(-1).data)
 
 
 @dataclass(frozen=True)
 class _Parcel:
-    """A batch without its pixels, which follow as plain bytes.
+    """A batch without its pixels, which follow as plain bytes in `shape` [B, H, W, C].
 
     The truths are those of `to_arrays`.
     """
 
     shape: tuple[int, ...]
-    truths: tuple[Arrays | ClassTarget | None, ...]
+    truths: tuple[Arrays | ClassTarget | MixedTarget | LabelsTarget | None, ...]
     frames: tuple[Frame, ...]
     names: tuple[str, ...]
 
 
 def _pack(batch: Batch) -> _Parcel:
     truths = tuple(to_arrays(target) for target in batch.targets)
-    return _Parcel(tuple(batch.images.shape), truths, batch.frames, batch.names)
+    batch_size, channels, height, width = batch.images.shape
+    return _Parcel((batch_size, height, width, channels), truths, batch.frames, batch.names)
 
 
 def _unpack(parcel: _Parcel, connection: Connection) -> Batch:
     images = torch.empty(parcel.shape, dtype=torch.uint8)
     connection.recv_bytes_into(images.numpy().reshape(-1))
     targets = tuple(to_tensors(truth) for truth in parcel.truths)
-    return Batch(images, targets, parcel.frames, parcel.names)
+    return Batch(images.permute(0, 3, 1, 2), targets, parcel.frames, parcel.names)

@@ -9,6 +9,7 @@ from manako.data.transforms.colour import (
     with_contrast,
     with_hue,
     with_saturation,
+    with_sharpness,
 )
 from manako.errors import UsageError
 from manako.structures import BoxTargets, ClassTarget, Sample
@@ -28,6 +29,8 @@ def noise(channels):
         (with_contrast, reference.adjust_contrast_image, 3),
         (with_contrast, reference.adjust_contrast_image, 1),
         (with_saturation, reference.adjust_saturation_image, 3),
+        (with_sharpness, reference.adjust_sharpness_image, 3),
+        (with_sharpness, reference.adjust_sharpness_image, 1),
     ],
 )
 def test_each_change_equals_torchvisions(ours, theirs, channels, factor):
@@ -38,6 +41,16 @@ def test_each_change_equals_torchvisions(ours, theirs, channels, factor):
     assert (changed - theirs(levels / 255, factor) * 255).abs().max() < 1e-2
     # torchvision's integer arithmetic drops fractions twice.
     assert (changed - theirs(noise(channels), factor).float()).abs().max() < 2
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (2, 9), (9, 2), (3, 3)])
+def test_sharpness_of_pictures_without_an_inside_stays(size_hw):
+    levels = noise(3).float()[:, : size_hw[0], : size_hw[1]]
+
+    changed = with_sharpness(levels, 1.8)
+
+    expected = reference.adjust_sharpness_image(levels / 255, 1.8) * 255
+    assert (changed - expected).abs().max() < 1e-2
 
 
 @pytest.mark.parametrize("turn", [-0.3, 0.1, 0.5])

@@ -8,8 +8,10 @@ from torchvision.transforms import RandomResizedCrop as TorchvisionCrop
 
 from manako.data.randomness import Draws, uniforms
 from manako.data.transforms import (
+    AlternatingFlip,
     HorizontalFlip,
     PadAndCrop,
+    RandomAffine,
     RandomCrop,
     RandomResizedCrop,
     Resize,
@@ -41,7 +43,9 @@ MOVES = [
     Resize((24, 20)),
     Resize((24, 20), "letterbox"),
     HorizontalFlip(),
+    AlternatingFlip(),
     VerticalFlip(),
+    RandomAffine(0, (0.7, 1.4), (0.8, 1.2), 0, 0.2),
     RandomCrop((24, 50)),
     ScaleAndCrop((24, 20)),
     ScaleAndCrop((24, 20), (0.6, 1.4), "letterbox"),

@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -5,7 +6,13 @@ import pytest
 import torch
 
 from manako.data.randomness import uniforms
-from manako.data.transforms import HorizontalFlip, PadAndCrop, Pipeline, RandomResizedCrop
+from manako.data.transforms import (
+    AlternatingFlip,
+    HorizontalFlip,
+    PadAndCrop,
+    Pipeline,
+    RandomResizedCrop,
+)
 from manako.errors import UsageError
 from manako.structures import Sample
 
@@ -65,3 +72,36 @@ def test_transforms_are_applied_in_their_order():
 def test_a_transform_that_takes_more_than_it_says_is_refused():
     with pytest.raises(UsageError, match="a transform took more than its 1 random numbers"):
         Pipeline((Greedy(), HorizontalFlip()))(picture(), [0.1, 0.2])
+
+
+def test_the_numbers_are_those_of_seed_epoch_and_index():
+    pipeline = Pipeline((PadAndCrop(2), HorizontalFlip()))
+
+    assert (pipeline.numbers(3, 7, [5, 9]) == uniforms(3, 7, [5, 9], 3)).all()
+
+
+def test_alternating_flips_show_each_picture_both_ways_in_any_two_epochs():
+    pipeline = Pipeline((PadAndCrop(0), AlternatingFlip(), HorizontalFlip(0.0)))
+
+    mirrored = [
+        [
+            torch.equal(pipeline(picture(), row).image, picture().image.flip(-1))
+            for row in pipeline.numbers(0, epoch, range(200))
+        ]
+        for epoch in range(5)
+    ]
+
+    for one, following in itertools.pairwise(mirrored):
+        assert one == [not other for other in following]
+    assert 70 < sum(mirrored[0]) < 130  # each picture starts with a coin of its own
+
+
+def test_alternating_flips_leave_the_numbers_of_the_others_alone():
+    transforms = (PadAndCrop(2), AlternatingFlip(), RandomResizedCrop((4, 4)))
+
+    numbers = Pipeline(transforms).numbers(1, 6, range(30))
+
+    plain = uniforms(1, 6, range(30), 25)
+    assert (numbers[:, [0, 1, *range(3, 25)]] == plain[:, [0, 1, *range(3, 25)]]).all()
+    assert (numbers[:, 2] == uniforms(1, 0, range(30), 3)[:, 2]).all()
+    assert ((numbers >= 0) & (numbers < 1)).all()

@@ -79,6 +79,23 @@ def with_hue(levels: Tensor, turn: float) -> Tensor:
     return turned * 255
 
 
+def with_sharpness(levels: Tensor, factor: float) -> Tensor:
+    """The distance of each level from a smoothed picture, times `factor`.
+
+    The smoothing weighs a pixel by 5/13 and each of its eight neighbours by 1/13. Pixels of the
+    border lack neighbours and stay as they are.
+    """
+    if min(levels.shape[1:]) < 3:
+        return levels
+    sharpened = levels.clone()
+    inner = levels[:, 1:-1, 1:-1]
+    rows = levels[:, :-2] + levels[:, 1:-1] + levels[:, 2:]
+    nine = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
+    smooth = nine.add_(inner, alpha=4).div_(13)
+    sharpened[:, 1:-1, 1:-1] = _away_from(smooth, inner, factor)
+    return sharpened
+
+
 def _brightness(levels: Tensor) -> Tensor:
     """[1, H, W], with the weights of ITU-R 601-2 for RGB."""
     if len(levels) == 1:

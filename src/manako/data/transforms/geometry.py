@@ -83,9 +83,13 @@ def resize_image(image: Tensor, size_hw: tuple[int, int]) -> Tensor:
         return image
     if size_hw[1] == 1:
         # torch's uint8 kernel (2.15, AVX2) is wrong where one column comes out.
-        levels = interpolate(image[None].float(), size_hw, mode="bilinear", antialias=True)[0]
+        levels = image[None].float().contiguous()
+        levels = interpolate(levels, size_hw, mode="bilinear", antialias=True)[0]
         return levels.round_().clamp_(0, 255).to(torch.uint8)
-    return interpolate(image[None], size_hw, mode="bilinear", antialias=True)[0]
+    batch = image[None]
+    if image.stride(0) == 1:  # a part of an interleaved picture: to be resized as one, not planar
+        batch = batch.contiguous(memory_format=torch.channels_last)
+    return interpolate(batch, size_hw, mode="bilinear", antialias=True)[0]
 
 
 def resize_mask(mask: Tensor, size_hw: tuple[int, int]) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from manako.data.randomness import Draws
+from manako.data.transforms.affine import FILLS, Fill
 from manako.data.transforms.geometry import Rule, frame_of, kept_boxes, lay, mirrored
+from manako.data.transforms.ranges import check_number, check_range
 from manako.errors import ShapeError, UsageError
 from manako.structures import BoxTargets, Frame, MaskTarget, Sample, Target
-
-Fill = Literal["zero", "reflect", "edge"]
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,30 @@ class HorizontalFlip:
     probability: float = 0.5
 
     def __post_init__(self) -> None:
-        _check_probability(self.probability)
+        check_number("probability", self.probability, 0, 1)
 
     def __call__(self, sample: Sample, draws: Draws) -> Sample:
         """Takes one number: whether."""
         return mirrored(sample, horizontally=True) if draws.chance(self.probability) else sample
+
+
+@dataclass(frozen=True)
+class AlternatingFlip:
+    """Left and right exchanged in every second epoch, from the first or the second one on.
+
+    A coin for each picture decides which; over two epochs each picture is seen both ways, where
+    independent coins would show a quarter of them twice as they are and a quarter twice mirrored.
+    `Pipeline.numbers` gives the coin of the first epoch, turned over in every second one.
+
+    Source: Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", arXiv:2404.00498,
+    section 3.6.
+    """
+
+    draws: ClassVar[int] = 1
+
+    def __call__(self, sample: Sample, draws: Draws) -> Sample:
+        """Takes one number: whether."""
+        return mirrored(sample, horizontally=True) if draws.chance(0.5) else sample
 
 
 @dataclass(frozen=True)
@@ -61,7 +80,7 @@ class VerticalFlip:
     probability: float = 0.5
 
     def __post_init__(self) -> None:
-        _check_probability(self.probability)
+        check_number("probability", self.probability, 0, 1)
 
     def __call__(self, sample: Sample, draws: Draws) -> Sample:
         """Takes one number: whether."""
@@ -94,7 +113,7 @@ class ScaleAndCrop:
     rule: Rule = "stretch"
 
     def __post_init__(self) -> None:
-        _check_range("scale", self.scale)
+        check_range("scale", self.scale)
 
     def __call__(self, sample: Sample, draws: Draws) -> Sample:
         """Takes three numbers: scale, top and left."""
@@ -121,8 +140,8 @@ class RandomResizedCrop:
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
 
     def __post_init__(self) -> None:
-        _check_range("area", self.area, highest=1.0)
-        _check_range("ratio", self.ratio)
+        check_range("area", self.area, highest=1.0)
+        check_range("ratio", self.ratio)
 
     def __call__(self, sample: Sample, draws: Draws) -> Sample:
         """Takes up to 22 numbers: area and ratio of ten tries, top and left."""
@@ -162,7 +181,7 @@ class PadAndCrop:
     fill: Fill = "zero"
 
     def __post_init__(self) -> None:
-        if self.pixels < 0 or self.fill not in ("zero", "reflect", "edge"):
+        if self.pixels < 0 or self.fill not in FILLS:
             raise UsageError(
                 f"cannot pad by {self.pixels} pixels with {self.fill!r}",
                 expected="0 or more pixels, with 'zero', 'reflect' or 'edge'",
@@ -221,18 +240,3 @@ def _gathered(plane: Tensor, rows: NDArray[np.int64], columns: NDArray[np.int64]
     # By NumPy: on pictures of CIFAR's size it takes 3 us, torch.index_select 7.
     array: NDArray[Any] = plane.numpy()
     return torch.from_numpy(array.take(rows, axis=-2).take(columns, axis=-1))
-
-
-def _check_probability(probability: float) -> None:
-    if not 0 <= probability <= 1:
-        raise UsageError(f"probability {probability} cannot be used", expected="0 to 1")
-
-
-def _check_range(name: str, values: tuple[float, float], highest: float = math.inf) -> None:
-    low, high = values
-    if not 0 < low <= high <= highest:
-        top = "" if math.isinf(highest) else f", at most {highest:g}"
-        raise UsageError(
-            f"{name} {low:g} to {high:g} cannot be used",
-            expected=f"two numbers above 0{top}, the smaller first",
-        )
