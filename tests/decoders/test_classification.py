@@ -1,5 +1,7 @@
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from manako.decoders.classification import probabilities
 from manako.errors import NumericError, ShapeError
@@ -34,3 +36,31 @@ def test_logits_that_are_not_finite_are_refused(bad):
 def test_logits_of_another_shape_are_refused():
     with pytest.raises(ShapeError, match=r"logits must have shape \(B, K\), not \(3,\)"):
         probabilities(torch.zeros(3))
+
+
+@given(
+    logits=st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=8),
+    temperature=st.floats(0.05, 20),
+)
+def test_no_temperature_changes_the_most_probable_class(logits, temperature):
+    raw = torch.tensor([logits])
+
+    (plain,), (found,) = probabilities(raw), probabilities(raw, temperature=temperature)
+
+    assert found.label == plain.label == int(raw[0].argmax())
+    torch.testing.assert_close(found.probabilities, torch.softmax(raw[0] / temperature, dim=0))
+
+
+def test_where_rounding_makes_two_classes_equal_the_larger_logit_stays_ahead():
+    raw = torch.tensor([[1.0, 1.0000001], [2.0, 1.0]])
+
+    first, second = probabilities(raw, temperature=20.0)
+
+    assert torch.softmax(raw[0] / 20, dim=0).argmax() == 0
+    assert (first.label, second.label) == (1, 0)
+
+
+def test_the_largest_logits_and_the_least_temperature_stay_finite():
+    (found,) = probabilities(torch.tensor([[3e38, -3e38, 0.0]]), temperature=0.05)
+
+    assert found.probabilities.tolist() == [1, 0, 0]

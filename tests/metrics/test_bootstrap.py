@@ -6,6 +6,7 @@ from manako.metrics import bootstrap
 from manako.metrics.bootstrap import draws, estimate, mean_known, ratio
 from manako.metrics.classification import ClassificationMetric
 from manako.metrics.detection import DetectionMetric
+from manako.metrics.labels import LabelsMetric
 from manako.metrics.segmentation import SegmentationMetric
 from manako.structures import (
     BoxTargets,
@@ -13,6 +14,8 @@ from manako.structures import (
     ClassTarget,
     Detections,
     LabelMap,
+    LabelsPrediction,
+    LabelsTarget,
     MaskTarget,
 )
 
@@ -127,6 +130,12 @@ def class_pictures():
     return predictions, [ClassTarget(label) for label in (0, 0, 1, 2)]
 
 
+def label_pictures():
+    rows = [[0.8, 0.1, 0.7], [0.3, 0.6, 0.2], [0.2, 0.55, 0.9], [0.65, 0.4, 0.3]]
+    truths = [(0,), (0, 1), (2,), (0, 2)]
+    return [LabelsPrediction(torch.tensor(row)) for row in rows], list(map(LabelsTarget, truths))
+
+
 def detection_pictures():
     generator = torch.Generator().manual_seed(0)
     predictions, targets = [], []
@@ -153,6 +162,7 @@ def mask_pictures():
 
 CASES = {
     "classification": (ClassificationMetric, class_pictures),
+    "multilabel": (LabelsMetric, label_pictures),
     "detection": (DetectionMetric, detection_pictures),
     "segmentation": (SegmentationMetric, mask_pictures),
 }

@@ -5,6 +5,7 @@ from sklearn.metrics import (
     accuracy_score,
     confusion_matrix,
     precision_recall_fscore_support,
+    roc_auc_score,
     top_k_accuracy_score,
 )
 
@@ -44,13 +45,68 @@ def test_scores_equal_scikit_learn(classes, pictures, present):
     )
     assert scores.headline == "accuracy"
     assert scores.main.value == pytest.approx(accuracy_score(labels, predicted), abs=1e-12)
+    weighted = precision_recall_fscore_support(
+        labels, predicted, labels=known, average="weighted", zero_division=0
+    )
     for position, name in enumerate(["precision", "recall", "f1"]):
+        found = scores.overall[f"weighted_{name}"].value
+        assert found == pytest.approx(weighted[position], abs=1e-12)
         assert scores.overall[f"macro_{name}"].value == pytest.approx(macro[position], abs=1e-12)
         found = [own[name].value for own in scores.per_class.values()]
         assert found == pytest.approx(each[position].tolist(), abs=1e-12)
     assert list(scores.per_class) == [f"class {index}" for index in known]
     confusion = confusion_matrix(labels, predicted, labels=range(classes))
     assert np.array_equal(scores.confusion, confusion)
+
+
+@pytest.mark.parametrize("steps", [None, 7])
+@pytest.mark.parametrize(("classes", "pictures"), [(3, 40), (10, 300)])
+def test_the_roc_area_equals_scikit_learn_with_ties_and_without(classes, pictures, steps):
+    probabilities, labels = random_case(classes, pictures, 5)
+    if steps is not None:  # few different probabilities, which still sum to one
+        counts = (probabilities * steps).round() + 1
+        probabilities = counts.double() / counts.sum(dim=1, keepdim=True)
+
+    _, scores = scored(probabilities, labels)
+
+    expected = roc_auc_score(labels, probabilities.double(), multi_class="ovr", average="macro")
+    if steps is None:  # a row of float32 sums to 1 only nearly, and scikit-learn asks for more
+        expected = np.mean(
+            [
+                roc_auc_score(np.array(labels) == label, probabilities[:, label])
+                for label in range(classes)
+            ]
+        )
+    assert scores.overall["roc_auc"].value == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_roc_area_leaves_out_classes_without_pictures_and_is_missing_for_a_single_one():
+    probabilities, labels = random_case(4, 50, 2, present=2)
+
+    _, scores = scored(probabilities, labels)
+    _, of_one = scored(probabilities, [0] * 50)
+
+    each = [roc_auc_score(np.array(labels) == one, probabilities[:, one]) for one in (0, 1)]
+    assert scores.overall["roc_auc"].value == pytest.approx(np.mean(each), abs=1e-12)
+    assert "roc_auc" not in of_one.overall
+
+
+def test_the_calibration_error_is_that_of_the_top_probability():
+    probabilities, labels = random_case(4, 200, 3)
+
+    _, scores = scored(probabilities, labels, intervals=True)
+
+    confidence, predicted = probabilities.max(dim=1)
+    right = (predicted == torch.tensor(labels)).numpy()
+    bins = np.ceil(confidence.numpy().astype(np.float64) * 15).astype(int)
+    gaps = [
+        (right[bins == one] - confidence.numpy()[bins == one].astype(np.float64)).sum()
+        for one in range(1, 16)
+    ]
+    error = scores.overall["ece"]
+    assert error.value == pytest.approx(np.abs(gaps).sum() / 200, abs=1e-9)
+    assert error.low <= error.value <= error.high
+    assert sum(one.pictures for one in scores.reliability) == 200
 
 
 def test_top5_accuracy_equals_scikit_learn():

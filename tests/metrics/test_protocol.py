@@ -4,6 +4,7 @@ import torch
 from manako.errors import DataError, ShapeError, UsageError
 from manako.metrics.classification import ClassificationMetric
 from manako.metrics.detection import DetectionMetric
+from manako.metrics.labels import LabelsMetric
 from manako.metrics.segmentation import SegmentationMetric
 from manako.structures import (
     BoxTargets,
@@ -11,6 +12,8 @@ from manako.structures import (
     ClassTarget,
     Detections,
     LabelMap,
+    LabelsPrediction,
+    LabelsTarget,
     MaskTarget,
 )
 
@@ -22,6 +25,7 @@ CASES = {
         ClassPrediction(torch.tensor([0.6, 0.4])),
         ClassTarget(0),
     ),
+    "multilabel": (LabelsMetric, LabelsPrediction(torch.tensor([0.6, 0.4])), LabelsTarget((0,))),
     "detection": (
         DetectionMetric,
         Detections(torch.zeros(0, 4), torch.zeros(0), NO_LABELS),

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from manako.data.selection import Selection
 from manako.errors import ArtefactError, DataError, NumericError, UsageError
 from manako.models.zoo import create_model
 from manako.recognizer import Recognizer, RecognizerSpec, load_recognizer
@@ -189,6 +190,9 @@ def test_a_folder_that_is_no_recognizer_is_refused(tmp_path):
         ({"mean": [0.5]}, "is not valid"),
         ({"surprise": 1}, "surprise is not valid"),
         ({"task": "juggling"}, "task is not valid"),
+        ({"thresholds": {"temprature": 2}}, "no option of classification 'temprature'"),
+        ({"fold": "6/5"}, "fold cannot be '6/5'"),
+        ({"group_by": "("}, "is not valid"),
     ],
 )
 def test_a_specification_that_cannot_be_is_refused(change, message):
@@ -196,6 +200,24 @@ def test_a_specification_that_cannot_be_is_refused(change, message):
 
     with pytest.raises(ArtefactError, match=message):
         RecognizerSpec.parse(json.dumps(fields), "recognizer.json")
+
+
+def test_a_specification_says_how_the_data_were_divided():
+    known = spec(split_seed=7, group_by="([a-z]+)", fold="2/5")
+
+    again = RecognizerSpec.parse(known.model_dump_json(), "recognizer.json")
+
+    assert again.selection == Selection(7, "([a-z]+)", (2, 5))
+
+
+def test_a_specification_without_the_newer_fields_is_read():
+    fields = spec().model_dump(mode="json")
+    del fields["group_by"], fields["fold"], fields["thresholds"]
+
+    old = RecognizerSpec.parse(json.dumps(fields), "recognizer.json")
+
+    assert old == spec()
+    assert old.selection == Selection(0)
 
 
 def test_text_that_is_no_json_is_refused():

@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manako.errors import ShapeError
-from manako.structures import Score, Scores
+from manako.structures import ReliabilityBin, Score, Scores
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 score = st.builds(Score, finite, st.none() | finite, st.none() | finite)
 table = st.dictionaries(st.text(max_size=5), score, max_size=3)
+
+share = st.floats(0, 1)
+reliability_bin = st.builds(ReliabilityBin, share, share, st.integers(1, 10**6), share, share)
 
 
 @st.composite
@@ -28,6 +31,7 @@ def all_scores(draw):
         per_class=draw(st.dictionaries(st.text(max_size=5), table, max_size=3)),
         confusion=draw(st.none() | matrix),
         pictures=draw(st.integers(0, 10**6)),
+        reliability=draw(st.none() | st.lists(reliability_bin, max_size=3).map(tuple)),
     )
 
 
@@ -36,6 +40,13 @@ def test_json_text_gives_back_the_same_scores(scores):
     text = json.dumps(scores.as_json(), allow_nan=False)
 
     assert Scores.from_json(json.loads(text)) == scores
+
+
+def test_scores_written_before_there_was_reliability_are_read():
+    scores = Scores("top1", {"top1": Score(0.9)}, pictures=3)
+    old = {name: value for name, value in scores.as_json().items() if name != "reliability"}
+
+    assert Scores.from_json(old) == scores
 
 
 def test_the_main_score_is_the_one_the_headline_names():

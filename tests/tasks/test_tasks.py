@@ -3,7 +3,15 @@ import torch
 
 from manako.errors import UnknownName, UsageError
 from manako.metrics.protocol import Metric
-from manako.structures import AnchorRaw, BoxTargets, ClassTarget, Frame, MaskTarget
+from manako.structures import (
+    AnchorRaw,
+    BoxTargets,
+    ClassTarget,
+    Frame,
+    LabelsTarget,
+    MaskTarget,
+    MixedTarget,
+)
 from manako.tasks import TASKS, create_task
 
 CLASSES = ("a", "b", "c")
@@ -14,6 +22,8 @@ def raw_and_targets(task):
     generator = torch.Generator().manual_seed(0)
     if task == "classification":
         return torch.randn(2, 3, generator=generator), [ClassTarget(0), ClassTarget(2)]
+    if task == "multilabel":
+        return torch.randn(2, 3, generator=generator), [LabelsTarget((0, 2)), LabelsTarget(())]
     if task == "segmentation":
         mask = torch.zeros(8, 8, dtype=torch.uint8)
         return torch.randn(2, 3, 8, 8, generator=generator), [MaskTarget(mask), MaskTarget(mask)]
@@ -42,6 +52,60 @@ def test_a_task_binds_loss_decoder_and_metric_over_one_raw_output(name):
 def test_an_unknown_task_is_refused_with_the_near_name():
     with pytest.raises(UnknownName, match="no task 'segmentasion'; did you mean 'segmentation'"):
         create_task("segmentasion", CLASSES)
+
+
+def test_an_unknown_option_is_refused_with_the_near_name():
+    with pytest.raises(UnknownName, match="no option of classification 'temprature'; did you mean"):
+        create_task("classification", CLASSES, temprature=2.0)
+
+
+@pytest.mark.parametrize("name", ["classification", "multilabel"])
+def test_the_temperature_divides_the_logits_and_is_kept(name):
+    raw, _ = raw_and_targets(name)
+
+    plain, warm = create_task(name, CLASSES), create_task(name, CLASSES, temperature=2.0)
+
+    expected = plain.decode(raw / 2, [FRAME, FRAME])
+    for one, other in zip(warm.decode(raw, [FRAME, FRAME]), expected, strict=True):
+        torch.testing.assert_close(one.probabilities, other.probabilities)
+    assert (plain.thresholds, warm.thresholds) == ({}, {"temperature": 2.0})
+    again = create_task(name, CLASSES, **warm.thresholds)
+    assert again == warm
+
+
+@pytest.mark.parametrize("name", ["classification", "multilabel"])
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_temperature_that_cannot_divide_is_refused(name, temperature):
+    raw, _ = raw_and_targets(name)
+
+    with pytest.raises(UsageError, match="a temperature of"):
+        create_task(name, CLASSES, temperature=temperature).decode(raw, [FRAME, FRAME])
+
+
+def test_class_weights_reach_the_loss_and_the_weight_of_a_batch():
+    raw, targets = raw_and_targets("classification")
+    task = create_task("classification", CLASSES, class_weights=(1.0, 2.0, 4.0))
+
+    (loss,) = task.loss(raw, targets).values()
+
+    each = -raw.log_softmax(1)[[0, 1], [0, 2]]
+    torch.testing.assert_close(loss, (each[0] + 4 * each[1]) / 5)
+    assert task.weight(targets) == 5
+    assert task.weight([MixedTarget(1, 2, 0.75)]) == 2.5
+    assert create_task("classification", CLASSES).weight(targets) == 2
+
+
+def test_class_weights_of_labels_count_where_a_class_is_shown():
+    raw, targets = raw_and_targets("multilabel")
+    task = create_task("multilabel", CLASSES, class_weights=(3.0, 1.0, 1.0))
+
+    (loss,), (plain,) = (
+        task.loss(raw, targets).values(),
+        create_task("multilabel", CLASSES).loss(raw, targets).values(),
+    )
+
+    torch.testing.assert_close(loss, plain - 2 * raw[0, 0].sigmoid().log() / 6)
+    assert task.weight(targets) == 2
 
 
 def test_label_smoothing_reaches_the_loss():

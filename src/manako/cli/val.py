@@ -20,6 +20,12 @@ def val(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Splits data that come unsplit; else the run's.")
     ] = None,
+    exclude: Annotated[
+        Path | None, typer.Option(help="A list of pictures to leave out, one path a line.")
+    ] = None,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="Add coverage and the accuracy of sure answers.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Write the predictions to this CSV file.")
     ] = None,
@@ -28,15 +34,27 @@ def val(
     quiet: Quiet = False,
 ) -> None:
     """Score a recognizer on a data set, with intervals."""
+    from dataclasses import replace
+
     from manako.cli.results import show_scores
     from manako.console.messages import set_quiet
+    from manako.data.exclusion import parse_exclude_file
     from manako.recognizer import evaluate_data, load_recognizer
     from manako.runs.finish import save_predictions
+    from manako.training.memory import keep_freed_memory
     from manako.training.precision import choose_device
 
     set_quiet(quiet)
+    keep_freed_memory()
     loaded = load_recognizer(recognizer, choose_device(device))
-    found = evaluate_data(loaded, data, split=split, seed=seed, batch_size=batch)
+    selection = loaded.spec.selection
+    if seed is not None:
+        selection = replace(selection, seed=seed)
+    if exclude is not None:
+        selection = replace(selection, excluded=parse_exclude_file(exclude))
+    found = evaluate_data(
+        loaded, data, split=split, selection=selection, batch_size=batch, unknown=unknown
+    )
     if out is not None:
         save_predictions(out, found.evaluation, found.data, found.split)
     show_scores({found.split: found.evaluation.scores}, json)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from manako.console.progress import track
 from manako.structures import Score
 
 Counts = NDArray[np.int64]
@@ -53,7 +54,12 @@ def estimate(
     values = statistic(sizes[None])[0]
     if not intervals:
         return [Score(float(value)) if np.isfinite(value) else None for value in values]
-    drawn = np.concatenate([statistic(counts) for counts in draws(sizes, resamples, seed)])
+    blocks = []
+    with track("finding intervals", total=resamples, unit="draws") as bar:
+        for counts in draws(sizes, resamples, seed):
+            blocks.append(statistic(counts))
+            bar.advance(len(counts))
+    drawn = np.concatenate(blocks)
     return [_score(value, column) for value, column in zip(values, drawn.T, strict=True)]
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from manako.errors import UsageError
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from manako.errors import NumericError, ShapeError, UsageError
 from manako.ops.truths import expect_truths
 from manako.structures import Prediction, Scores, Target
 
@@ -64,3 +69,22 @@ def expect_pairs(
             )
         pairs.append((prediction, truth))
     return pairs
+
+
+def expect_finite_rows(rows: Sequence[Tensor], classes: int) -> NDArray[np.floating]:
+    """Probabilities of N pictures as an array [N, K], known to be of K classes and finite.
+
+    Raises:
+        ShapeError: another number of classes.
+        NumericError: a probability that is not finite.
+    """
+    for row in rows:
+        if row.shape != (classes,):
+            raise ShapeError(f"{len(row)} probabilities for {classes} classes")
+    stacked = torch.stack(list(rows)).detach().cpu()
+    if not bool(stacked.isfinite().all()):
+        raise NumericError("a predicted probability is not a finite number")
+    array: NDArray[np.floating] = (
+        stacked if stacked.dtype == torch.float64 else stacked.float()
+    ).numpy()
+    return array

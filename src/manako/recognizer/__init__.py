@@ -1,5 +1,6 @@
 """A trained model with its labels and its preprocessing: save, load, predict, evaluate."""
 
+from manako.recognizer.calibration import Calibration, evaluate_and_calibrate
 from manako.recognizer.evaluation import (
     EVALUATION_BATCH,
     DataEvaluation,
@@ -13,11 +14,13 @@ from manako.recognizer.spec import RecognizerSpec
 
 __all__ = [
     "EVALUATION_BATCH",
+    "Calibration",
     "DataEvaluation",
     "Evaluation",
     "Recognizer",
     "RecognizerSpec",
     "evaluate",
+    "evaluate_and_calibrate",
     "evaluate_data",
     "evaluate_split",
     "load_recognizer",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from manako.console.progress import track
 from manako.data.loader import SampleSource, evaluation_batches
 from manako.data.opened import OpenData, open_sources, read_for_scoring
+from manako.data.selection import Selection
 from manako.errors import DataError
-from manako.structures import Prediction, Scores
+from manako.metrics.unknown import answered_scores
+from manako.structures import Frame, Prediction, Scores, Target
 
 if TYPE_CHECKING:  # a recognizer can evaluate itself
     from manako.recognizer.recognizer import Recognizer
@@ -35,6 +37,72 @@ class Evaluation:
         return [index for index in order[:count] if self.errors[index] > 0]
 
 
+@dataclass(frozen=True)
+class RawBatch:
+    """What the network said of a batch of pictures, not yet decoded, and what is true of them."""
+
+    raw: Any
+    targets: tuple[Target | None, ...]
+    frames: tuple[Frame, ...]
+    names: tuple[str, ...]
+
+
+def raw_batches(
+    recognizer: Recognizer,
+    source: SampleSource,
+    *,
+    batch_size: int = EVALUATION_BATCH,
+    workers: int = 0,
+    on_batch: Callable[[int], None] = lambda pictures: None,
+) -> Iterator[RawBatch]:
+    """What the network says of every picture of `source`, in order.
+
+    `on_batch` is told how many pictures each batch had.
+    """
+    batches = evaluation_batches(
+        source, recognizer.spec.preparation, batch_size=batch_size, workers=workers
+    )
+    for batch in batches:
+        yield RawBatch(recognizer.raw_output(batch), batch.targets, batch.frames, batch.names)
+        on_batch(len(batch))
+
+
+def scored(
+    recognizer: Recognizer,
+    batches: Iterable[RawBatch],
+    *,
+    intervals: bool = True,
+    unknown: bool = False,
+) -> Evaluation:
+    """The evaluation of what the network said, by the thresholds of `recognizer`.
+
+    `intervals` asks for bootstrap intervals over pictures. `unknown` asks for the share of pictures
+    that are not called unknown, "coverage", and the accuracy among them, "accuracy_answered".
+    """
+    metric = recognizer.task.metric()
+    names: list[str] = []
+    predictions: list[Prediction] = []
+    answered: list[Target | None] = []
+    unknown_below = recognizer.expect_unknown_below() if unknown else None
+    for batch in batches:
+        found = recognizer.decode(batch.raw, batch.frames)
+        metric.update(found, batch.targets)
+        names.extend(batch.names)
+        predictions.extend(found)
+        if unknown_below is not None:
+            answered.extend(batch.targets)
+    scores = metric.scores(intervals=intervals)
+    if unknown_below is not None:
+        more = answered_scores(predictions, answered, unknown_below, intervals=intervals)
+        scores = replace(scores, overall={**scores.overall, **more})
+    return Evaluation(
+        scores=scores,
+        names=tuple(names),
+        predictions=tuple(predictions),
+        errors=tuple(metric.picture_errors()),
+    )
+
+
 def evaluate(
     recognizer: Recognizer,
     source: SampleSource,
@@ -42,31 +110,10 @@ def evaluate(
     batch_size: int = EVALUATION_BATCH,
     workers: int = 0,
     intervals: bool = True,
-    on_batch: Callable[[int], None] = lambda pictures: None,
 ) -> Evaluation:
-    """Predict every picture of `source` and score the predictions against its truth.
-
-    `intervals` asks for bootstrap intervals over pictures; `on_batch` is told how many pictures
-    each batch had.
-    """
-    metric = recognizer.task.metric()
-    names: list[str] = []
-    predictions: list[Prediction] = []
-    batches = evaluation_batches(
-        source, recognizer.spec.preparation, batch_size=batch_size, workers=workers
-    )
-    for batch in batches:
-        found = recognizer.predict_batch(batch)
-        metric.update(found, batch.targets)
-        names.extend(batch.names)
-        predictions.extend(found)
-        on_batch(len(batch))
-    return Evaluation(
-        scores=metric.scores(intervals=intervals),
-        names=tuple(names),
-        predictions=tuple(predictions),
-        errors=tuple(metric.picture_errors()),
-    )
+    """Predict every picture of `source` and score the predictions against its truth."""
+    batches = raw_batches(recognizer, source, batch_size=batch_size, workers=workers)
+    return scored(recognizer, batches, intervals=intervals)
 
 
 @dataclass(frozen=True)
@@ -83,34 +130,51 @@ def evaluate_data(
     data: str | Path,
     *,
     split: str | None = None,
-    seed: int | None = None,
+    selection: Selection | None = None,
     batch_size: int = EVALUATION_BATCH,
+    unknown: bool = False,
 ) -> DataEvaluation:
     """Score `recognizer` on one split of the data set at `data`: test where there is one.
 
     Classes are matched by name: the order in which `data` lists them does not matter, a class that
     it lacks shifts nothing, one that the recognizer does not know is refused. Data that come
-    unsplit are divided by `seed`, the run's own where it is not given.
+    unsplit are divided by `selection`, as for the run itself where it is not given. `unknown` as in
+    `scored`.
     """
     spec = recognizer.spec
-    dataset, chosen = read_for_scoring(
-        data, recognizer.classes, spec.split_seed if seed is None else seed, split
-    )
+    if unknown:
+        recognizer.expect_unknown_below()  # refused before the pictures are read
+    chosen_by = spec.selection if selection is None else selection
+    dataset, chosen = read_for_scoring(data, recognizer.classes, chosen_by, split)
     if dataset.task != spec.task:
         raise DataError(
             f"the data are for {dataset.task}, the recognizer is for {spec.task}",
             fix="give data of the recognizer's kind",
         )
     opened = open_sources(dataset, spec.channels, workers=1, splits=[chosen])
-    return DataEvaluation(chosen, opened, evaluate_split(recognizer, opened, chosen, batch_size))
+    found = evaluate_split(recognizer, opened, chosen, batch_size, unknown=unknown)
+    return DataEvaluation(chosen, opened, found)
 
 
 def evaluate_split(
-    recognizer: Recognizer, data: OpenData, split: str, batch_size: int = EVALUATION_BATCH
+    recognizer: Recognizer,
+    data: OpenData,
+    split: str,
+    batch_size: int = EVALUATION_BATCH,
+    *,
+    unknown: bool = False,
 ) -> Evaluation:
     """The evaluation of `recognizer` on one split, with intervals and a progress bar."""
+    batches = tracked_batches(recognizer, data, split, batch_size)
+    return scored(recognizer, batches, unknown=unknown)
+
+
+def tracked_batches(
+    recognizer: Recognizer, data: OpenData, split: str, batch_size: int = EVALUATION_BATCH
+) -> Iterator[RawBatch]:
+    """`raw_batches` of one split, with a progress bar."""
     source = data.source(split)
     with track(f"evaluating {split}", total=len(source), unit="pictures") as bar:
-        return evaluate(
+        yield from raw_batches(
             recognizer, source, batch_size=batch_size, on_batch=lambda count: bar.advance(count)
         )

@@ -17,7 +17,15 @@ from manako.errors import DataError, NumericError, UsageError
 from manako.recognizer.evaluation import EVALUATION_BATCH, evaluate_data
 from manako.recognizer.folder import read_folder, save_folder_of
 from manako.recognizer.spec import RecognizerSpec
-from manako.structures import AnchorRaw, Batch, Prediction, Sample, Scores
+from manako.structures import (
+    AnchorRaw,
+    Batch,
+    ClassPrediction,
+    Frame,
+    Prediction,
+    Sample,
+    Scores,
+)
 from manako.tasks import Task, create_task
 
 Picture = str | Path | bytes | np.ndarray[Any, Any] | Tensor
@@ -57,6 +65,37 @@ class Recognizer:
         """Class names in the order of the labels."""
         return self.spec.classes
 
+    @property
+    def unknown_below(self) -> float | None:
+        """The top probability below which a picture may be called unknown, where one is stored.
+
+        5 % of the validation pictures that were recognized rightly fall below it.
+        """
+        return self.spec.thresholds.get("unknown_below")
+
+    def is_unknown(self, prediction: Prediction) -> bool:
+        """Whether `prediction` is less sure than the stored threshold; never where none is."""
+        below = self.unknown_below
+        return (
+            below is not None
+            and isinstance(prediction, ClassPrediction)
+            and prediction.is_unknown(below)
+        )
+
+    def expect_unknown_below(self) -> float:
+        """The stored threshold of the unknown, refused as `UsageError` where there is none."""
+        below = self.unknown_below
+        if below is not None:
+            return below
+        if self.spec.task == "classification":
+            fix = "train anew with more validation pictures, or leave --unknown out"
+            raise UsageError("the recognizer has no threshold for unknown pictures", fix=fix)
+        raise UsageError(
+            f"unknown pictures are told by a recognizer for classification, not for "
+            f"{self.spec.task}",
+            fix="leave --unknown out",
+        )
+
     def __call__(self, picture: Picture, color: Colour = "rgb") -> Prediction:
         """The prediction for one picture: a path, encoded bytes, or an array.
 
@@ -94,9 +133,19 @@ class Recognizer:
         for batch in batches:
             yield from zip(batch.names, self.predict_batch(batch), strict=True)
 
-    @torch.inference_mode()
     def predict_batch(self, batch: Batch) -> Sequence[Prediction]:
-        """The predictions for a prepared batch: the only place where a recognizer computes."""
+        """The predictions for a prepared batch."""
+        return self.decode(self.raw_output(batch), batch.frames)
+
+    @torch.inference_mode()
+    def decode(self, raw: Any, frames: Sequence[Frame]) -> Sequence[Prediction]:
+        """The predictions that raw output stands for: the only place that applies thresholds."""
+        return self.task.decode(raw, frames)
+
+    @torch.inference_mode()
+    def raw_output(self, batch: Batch) -> Any:
+        """What the network says of a prepared batch, with that of the mirrored pictures where the
+        recognizer takes their mean: the only place where a recognizer computes."""
         images = self.spec.preparation.normalise(batch.images.to(self.device))
         was_training = self.model.training
         self.model.eval()
@@ -111,7 +160,7 @@ class Recognizer:
                 f"the network's answer is not a finite number, in a batch with {batch.names[0]}",
                 fix="train anew with a smaller learning rate",
             )
-        return self.task.decode(raw, batch.frames)
+        return raw
 
 
 def load_recognizer(folder: Path | str, device: str = "cpu") -> Recognizer:

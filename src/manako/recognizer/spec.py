@@ -7,7 +7,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from manako.data.preparation import Preparation
+from manako.data.selection import Selection
 from manako.errors import ArtefactError
+from manako.tasks import create_task
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -16,15 +18,16 @@ class RecognizerSpec(BaseModel):
     """Everything but the weights: architecture, class names in order, preprocessing, origin.
 
     `scores` is what `Scores.as_json` gave on validation pictures, `data_fingerprint` names the
-    data it was trained on, `split_seed` cut them where they came unsplit, `weights_licence` is the
-    user's to declare.
+    data it was trained on; `split_seed`, `group_by` and `fold` divided them where they came unsplit
+    (`selection`). `thresholds` are the numbers by which answers are decided, such as the
+    `temperature` that logits are divided by. `weights_licence` is the user's to declare.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     schema_version: Literal[1] = SCHEMA_VERSION
     manako_version: str
-    task: Literal["classification", "detection", "segmentation"]
+    task: Literal["classification", "multilabel", "detection", "segmentation"]
     model: str
     model_options: dict[str, int | float | str | bool] = {}
     classes: tuple[str, ...] = Field(min_length=1)
@@ -38,6 +41,8 @@ class RecognizerSpec(BaseModel):
     scores: dict[str, Any] | None = None
     data_fingerprint: str = ""
     split_seed: int = 0
+    group_by: str | None = None
+    fold: str | None = None
     weights_licence: str = "not stated"
 
     @model_validator(mode="after")
@@ -46,6 +51,8 @@ class RecognizerSpec(BaseModel):
             raise ValueError("class names must differ from each other")
         if not len(self.mean) == len(self.std) == self.channels:
             raise ValueError(f"mean and std need {self.channels} values for {self.colour_order}")
+        create_task(self.task, self.classes, **self.thresholds)  # refuses an unknown threshold
+        Selection.parsed(group_by=self.group_by, fold=self.fold)  # refuses what cannot be divided
         return self
 
     @property
@@ -63,6 +70,11 @@ class RecognizerSpec(BaseModel):
             mean=self.mean,
             std=self.std,
         )
+
+    @property
+    def selection(self) -> Selection:
+        """How the data of the run were divided: what scoring repeats to see no training picture."""
+        return Selection.parsed(self.split_seed, self.group_by, self.fold)
 
     @classmethod
     def parse(cls, text: str, where: str) -> RecognizerSpec:

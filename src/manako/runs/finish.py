@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from manako.config import format_duration, format_size
 from manako.config.settings import Resolved
+from manako.console.messages import say
+from manako.console.progress import track
 from manako.data.opened import OpenData
-from manako.recognizer import Evaluation, evaluate_split, load_recognizer
-from manako.reports.contents import Picture, ReportContents
+from manako.recognizer import (
+    Evaluation,
+    Recognizer,
+    evaluate_and_calibrate,
+    evaluate_split,
+    load_recognizer,
+)
+from manako.reports.contents import ReportContents
 from manako.reports.page import write_report
-from manako.reports.predictions_csv import write_predictions
+from manako.reports.predictions_csv import Row, write_predictions
+from manako.runs.doctor import checked
+from manako.runs.findings import findings
 from manako.runs.folder import RunFolder, read_json, write_json
+from manako.runs.mistakes import worst_pictures
 from manako.runs.result import Run
 from manako.runs.session import Session
 from manako.structures import Scores
@@ -19,24 +32,29 @@ from manako.training.checkpoints import Checkpoints
 from manako.training.journal import Journal
 from manako.training.state import TrainingState
 
-_SHOWN_PICTURES = 24
-
 
 def finish(folder: RunFolder, resolved: Resolved, session: Session, state: TrainingState) -> Run:
-    """Score the best network, then write recognizer, predictions, report and, last, the scores.
+    """Calibrate and score the best network, then write recognizer, predictions, report and scores.
 
+    The temperature is fitted on validation pictures, before the test pictures are looked at.
     Whatever is there already from an attempt that was killed is written anew.
     """
     model = session.empty_model()
     model.load_state_dict(Checkpoints(folder.checkpoints).load_best(), strict=True)
-    evaluations = {"val": evaluate_split(session.recognizer(model), session.data, "val")}
-    recognizer = session.recognizer(model, evaluations["val"].scores)
+    plain = session.recognizer(model)
+    recognizer, on_validation, calibration = evaluate_and_calibrate(plain, session.data)
+    if calibration is not None:
+        say(f"calibration: {calibration}")
+    recognizer = with_scores(recognizer, on_validation.scores)
     recognizer.save(folder.recognizer)
+    evaluations = {"val": on_validation}
     if "test" in session.data.sources:
         evaluations["test"] = evaluate_split(recognizer, session.data, "test")
     shown = "test" if "test" in evaluations else "val"
     save_predictions(folder.predictions, evaluations[shown], session.data, shown)
     contents = describe(folder, resolved, session, state, evaluations)
+    if calibration is not None:
+        contents = replace(contents, facts={**contents.facts, "calibration": str(calibration)})
     write_report(folder.report, contents)
     scores = {split: evaluation.scores for split, evaluation in evaluations.items()}
     write_json(
@@ -49,6 +67,12 @@ def finish(folder: RunFolder, resolved: Resolved, session: Session, state: Train
         },
     )
     return Run(recognizer, scores, session.settings, folder.path, state.progress.seconds)
+
+
+def with_scores(recognizer: Recognizer, scores: Scores) -> Recognizer:
+    """The same recognizer with the `scores` that it has on validation pictures."""
+    spec = recognizer.spec.model_copy(update={"scores": scores.as_json()})
+    return Recognizer(recognizer.model, spec, str(recognizer.device))
 
 
 def completed_run(folder: RunFolder) -> Run:
@@ -66,13 +90,15 @@ def completed_run(folder: RunFolder) -> Run:
 def save_predictions(path: Path, evaluation: Evaluation, data: OpenData, split: str) -> None:
     """Write what was predicted for the pictures of `split`, beside the truth, as CSV."""
     source = data.source(split)
-    rows = (
-        (name, source[index].target, prediction)
-        for index, (name, prediction) in enumerate(
-            zip(evaluation.names, evaluation.predictions, strict=True)
-        )
-    )
-    write_predictions(path, rows, data.dataset.task, data.dataset.classes)
+
+    def rows() -> Iterator[Row]:
+        with track("writing predictions", total=len(source), unit="pictures") as bar:
+            pairs = zip(evaluation.names, evaluation.predictions, strict=True)
+            for index, (name, prediction) in enumerate(pairs):
+                yield name, source[index].target, prediction
+                bar.advance()
+
+    write_predictions(path, rows(), data.dataset.task, data.dataset.classes)
 
 
 def describe(
@@ -87,6 +113,8 @@ def describe(
     shown = "test" if "test" in evaluations else "val"
     parameters = sum(one.numel() for one in state.model.parameters())
     values = settings.model_dump(mode="json")
+    # What was found before the run is kept; only files that have changed are looked at again.
+    report = checked(data.dataset, workers=0, threads=settings.threads)
     return ReportContents(
         title=f"{folder.path.name}",
         task=settings.task,
@@ -101,11 +129,11 @@ def describe(
             "arithmetic": f"{settings.precision} on {settings.device}, {settings.threads} threads",
         },
         data={
-            split: data.dataset.class_counts(split)
+            split: report.class_counts[split]
             for split in ("train", "val", "test")
             if split in data.sources
         },
-        notes=data.dataset.notes,
+        notes=(*data.dataset.notes, *findings(report)),
         curves=Journal(folder.journal).rows(),
         scores={split: one.scores for split, one in evaluations.items()},
         pictures=worst_pictures(evaluations[shown], data, shown),
@@ -115,18 +143,3 @@ def describe(
         },
         environment=read_json(folder.environment),
     )
-
-
-def worst_pictures(evaluation: Evaluation, data: OpenData, split: str) -> list[Picture]:
-    """The pictures with the largest errors, worst first."""
-    source = data.source(split)
-    return [
-        Picture(
-            image=source[index].image,
-            name=evaluation.names[index],
-            truth=source[index].target,
-            prediction=evaluation.predictions[index],
-            error=evaluation.errors[index],
-        )
-        for index in evaluation.worst(_SHOWN_PICTURES)
-    ]

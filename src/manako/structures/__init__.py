@@ -10,7 +10,7 @@ from manako.structures.predictions import (
 )
 from manako.structures.raw import AnchorRaw
 from manako.structures.sample import Batch, Sample, boxes_inside
-from manako.structures.scores import Score, Scores
+from manako.structures.scores import ReliabilityBin, Score, Scores
 from manako.structures.targets import (
     IGNORE,
     BoxTargets,
@@ -36,6 +36,7 @@ __all__ = [
     "MaskTarget",
     "MixedTarget",
     "Prediction",
+    "ReliabilityBin",
     "Sample",
     "Score",
     "Scores",

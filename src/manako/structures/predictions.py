@@ -9,6 +9,9 @@ from torch import Tensor
 
 from manako.errors import ShapeError
 
+LABEL_FROM = 0.5
+"""The probability from which on a picture is said to show a class, where it may show several."""
+
 
 @dataclass(frozen=True)
 class ClassPrediction:
@@ -32,6 +35,14 @@ class ClassPrediction:
         """The probability of the most probable class."""
         return float(self.probabilities.max())
 
+    def is_unknown(self, below: float) -> bool:
+        """Whether even the most probable class has a probability of less than `below`.
+
+        >>> ClassPrediction(torch.tensor([0.5, 0.25, 0.25])).is_unknown(0.6)
+        True
+        """
+        return self.score < below
+
 
 @dataclass(frozen=True)
 class LabelsPrediction:
@@ -44,6 +55,15 @@ class LabelsPrediction:
             raise ShapeError(
                 f"probabilities must have shape (K,), not {tuple(self.probabilities.shape)}"
             )
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """The classes that the picture shows more likely than not, in rising order.
+
+        >>> LabelsPrediction(torch.tensor([0.5, 0.1, 0.9])).labels
+        (0, 2)
+        """
+        return self.above(LABEL_FROM)
 
     def above(self, probability: float) -> tuple[int, ...]:
         """The classes whose probability is at least `probability`, in rising order."""

@@ -32,12 +32,39 @@ class Score:
 
 
 @dataclass(frozen=True)
+class ReliabilityBin:
+    """The answers whose confidence is above `low` and at most `high`.
+
+    `pictures` is how many there are (for several labels: labels of pictures, each by itself),
+    `confidence` the mean probability that they were given, `accuracy` the share of them that is
+    right. Guo et al. 2017 (https://arxiv.org/abs/1706.04599), section 2.
+    """
+
+    low: float
+    high: float
+    pictures: int
+    confidence: float
+    accuracy: float
+
+    def as_json(self) -> dict[str, float]:
+        """The five numbers as a JSON object."""
+        return {
+            "low": self.low,
+            "high": self.high,
+            "pictures": self.pictures,
+            "confidence": self.confidence,
+            "accuracy": self.accuracy,
+        }
+
+
+@dataclass(frozen=True)
 class Scores:
     """All numbers of one evaluation.
 
     `headline` names the one score by which models are compared (a key of `overall`, larger is
     better); `per_class` is class name -> score name -> score; `confusion` [K][K] counts truth (row)
-    against prediction (column), in pictures or pixels; `pictures` is how many were scored.
+    against prediction (column), in pictures or pixels; `pictures` is how many were scored;
+    `reliability` holds the bins of confidence that are not empty, in rising order.
     """
 
     headline: str
@@ -45,6 +72,7 @@ class Scores:
     per_class: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
     confusion: tuple[tuple[int, ...], ...] | None = None
     pictures: int = 0
+    reliability: tuple[ReliabilityBin, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.headline not in self.overall:
@@ -68,12 +96,15 @@ class Scores:
                 for label, scores in self.per_class.items()
             },
             "confusion": None if self.confusion is None else [list(row) for row in self.confusion],
+            "reliability": None
+            if self.reliability is None
+            else [one.as_json() for one in self.reliability],
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Scores:
-        """The scores that `as_json` wrote."""
-        confusion = data["confusion"]
+        """The scores that `as_json` wrote, now or before there was `reliability`."""
+        confusion, reliability = data["confusion"], data.get("reliability")
         return cls(
             headline=data["headline"],
             overall={name: Score(**score) for name, score in data["overall"].items()},
@@ -83,4 +114,7 @@ class Scores:
             },
             confusion=None if confusion is None else tuple(tuple(row) for row in confusion),
             pictures=data["pictures"],
+            reliability=None
+            if reliability is None
+            else tuple(ReliabilityBin(**one) for one in reliability),
         )

@@ -37,8 +37,11 @@ class Detection:
         return multibox_loss(raw, targets)
 
     def weight(self, targets: Sequence[BoxTargets]) -> float:
-        """Objects: the loss is a mean over their anchors, of which each has about as many."""
-        return sum(int((~target.ignored_mask).sum()) for target in targets)
+        """Objects: the loss is a mean over their anchors, of which each has about as many.
+
+        Pictures without any count as one object, for their negatives are divided by 1.
+        """
+        return max(1, sum(int((~target.ignored_mask).sum()) for target in targets))
 
     def decode(self, raw: AnchorRaw, frames: Sequence[Frame]) -> Sequence[Detections]:
         """Boxes in pixels of the original pictures, overlapping ones of a class suppressed."""

@@ -20,7 +20,7 @@ class Task(Protocol):
 
     @property
     def name(self) -> str:
-        """`classification`, `detection` or `segmentation`."""
+        """`classification`, `multilabel`, `detection` or `segmentation`."""
 
     @property
     def classes(self) -> tuple[str, ...]:
