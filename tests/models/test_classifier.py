@@ -6,6 +6,8 @@ from manako.models.protocols import ClassRows, WholeModel
 
 
 class TwoMaps(nn.Module):
+    least_side = 3
+
     def __init__(self):
         super().__init__()
         self.channels = {8: 4, 2: 3}
@@ -29,5 +31,6 @@ def test_the_rows_of_the_head_are_the_classes():
     model = Classifier(TwoMaps(), num_classes=5)
 
     assert isinstance(model, WholeModel)
+    assert model.least_side == 3
     assert model.class_rows() == {"head.weight": ClassRows(), "head.bias": ClassRows()}
     assert model.head.weight.shape == (5, 4)

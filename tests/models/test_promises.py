@@ -3,9 +3,22 @@
 import pytest
 import torch
 
+from manako.errors import ShapeError
+from manako.models.protocols import WholeModel
 from manako.models.zoo import MODELS, model_info
 
-KINDS = ["lenet5", "quick32", "resnet18", "resnet50", "resnet20", "ssd_resnet18", "unet", "unet_bn"]
+KINDS = [
+    "lenet5",
+    "lenet5_paper",
+    "quick32",
+    "resnet18",
+    "resnet50",
+    "resnet20",
+    "wrn_16_4",
+    "ssd_resnet18",
+    "unet",
+    "unet_bn",
+]
 
 
 def small_size(name):
@@ -117,3 +130,34 @@ def test_pictures_of_a_batch_do_not_touch_each_other_in_evaluation(case):
         apart = torch.cat([raw.flatten() for raw in apart])
 
     assert relative_difference(apart, together) < 1e-4
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("narrow", ["height", "width"])
+def test_the_least_size_works_and_one_pixel_less_is_refused_with_that_size(name, narrow):
+    with torch.device("meta"):
+        model = MODELS[name].build(num_classes=3, in_channels=3).eval()
+    assert isinstance(model, WholeModel)
+    least = model.least_side
+    height, width = (least - 1, least) if narrow == "height" else (least, least - 1)
+
+    raw = model(torch.zeros(1, 3, least, least, device="meta"))
+
+    assert outputs(raw).numel() > 0
+    assert model_info(name).least_side == least
+    with pytest.raises(ShapeError) as refusal:
+        model(torch.zeros(1, 3, height, width, device="meta"))
+    assert f"pictures of {height} x {width} pixels" in refusal.value.what
+    assert str(least) in refusal.value.expected
+    assert refusal.value.fix
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", KINDS)
+def test_the_least_size_gives_finite_values_in_training_too(name, build, random_images):
+    options = {"width": 16} if name.startswith("unet") else {}
+    model = build(name, **options)
+
+    raw = model.train()(random_images(2, 3, model.least_side, model.least_side))
+
+    assert outputs(raw).isfinite().all()

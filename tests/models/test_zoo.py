@@ -9,6 +9,7 @@ from manako.models.zoo import MODELS, create_model, list_models, model_info
 REFERENCE_PARAMS = {
     ("lenet5", 10, 1): 61_706,
     ("lenet5", 10, 3): 62_006,
+    ("lenet5_paper", 10, 1): 60_000,
     ("resnet18", 1000, 3): 11_689_512,
     ("resnet34", 1000, 3): 21_797_672,
     ("resnet50", 1000, 3): 25_557_032,
@@ -25,6 +26,19 @@ REFERENCE_PARAMS = {
     ("resnet56", 100, 3): 858_868,
     ("resnet110", 10, 3): 1_727_962,
     ("resnet110", 100, 3): 1_733_812,
+    # Without the running statistics of the norms, which some counts include.
+    ("wrn_16_8", 10, 3): 10_961_370,
+    ("wrn_16_8", 100, 3): 11_007_540,
+    ("wrn_28_10", 10, 3): 36_479_194,
+    ("wrn_28_10", 100, 3): 36_536_884,
+    ("wrn_40_1", 10, 3): 563_930,
+    ("wrn_40_1", 100, 3): 569_780,
+    ("wrn_40_2", 10, 3): 2_243_546,
+    ("wrn_40_2", 100, 3): 2_255_156,
+    ("wrn_40_4", 10, 3): 8_949_210,
+    ("wrn_40_4", 100, 3): 8_972_340,
+    ("wide_resnet50_2", 1000, 3): 68_883_240,
+    ("wide_resnet101_2", 1000, 3): 126_886_696,
     ("unet", 2, 1): 31_030_658,
     ("unet", 2, 3): 31_031_810,
     ("unet_bn", 10, 3): 3_791_754,
@@ -42,6 +56,13 @@ REFERENCE_GMACS = {
     "resnet44": 0.097174,
     "resnet56": 0.125486,
     "resnet110": 0.252888,
+    "wrn_16_8": 1.54815,
+    "wrn_28_10": 5.24333,
+    "wrn_40_1": 0.083281,
+    "wrn_40_2": 0.327599,
+    "wrn_40_4": 1.29858,
+    "wide_resnet50_2": 11.398,
+    "wide_resnet101_2": 22.7531,
     "unet": 192.384,
     "unet_bn": 79.5408,
 }
@@ -83,6 +104,13 @@ def test_quick32_has_the_parameters_counted_by_hand(num_classes, in_channels):
     assert count("quick32", num_classes, in_channels) == quick32_by_hand(num_classes, in_channels)
 
 
+def test_the_paper_lenet_costs_what_the_paper_counts_and_the_zeros_of_its_table():
+    # 117,600 + 150,000 + 48,000 + 10,080 for C1, C3, C5 and F6; C3 is computed as if it were full.
+    left_out = 36 * 25 * 100
+
+    assert model_info("lenet5_paper").macs == 325_680 + left_out
+
+
 @pytest.mark.parametrize("num_classes", [20, 3])
 @pytest.mark.parametrize(
     ("name", "channels"),
@@ -103,7 +131,17 @@ def test_multiply_adds_are_those_of_the_reference(name, expected):
 
 
 @pytest.mark.parametrize(
-    "name", ["lenet5", "quick32", "resnet18", "resnet20", "resnet110", "ssd_resnet18", "unet_bn"]
+    "name",
+    [
+        "lenet5",
+        "quick32",
+        "resnet18",
+        "resnet20",
+        "resnet110",
+        "wrn_16_4",
+        "ssd_resnet18",
+        "unet_bn",
+    ],
 )
 def test_a_fresh_model_gives_finite_output_of_moderate_size(name, random_images):
     info = model_info(name)
@@ -133,6 +171,8 @@ def test_every_entry_says_where_it_comes_from():
         assert 1990 < info.year < 2030
         assert info.reference
         assert info.weights[0] == "recognizer"
+        assert tuple(info.licences) == info.weights
+        assert all(info.licences.values())
 
 
 def test_info_lists_options_and_weights():
@@ -141,6 +181,9 @@ def test_info_lists_options_and_weights():
     assert model_info("resnet18").options == {}
     assert model_info("resnet50").weights == ("recognizer", "torchvision")
     assert model_info("resnet20").weights == ("recognizer",)
+    assert model_info("wide_resnet50_2").weights == ("recognizer", "torchvision")
+    assert model_info("wrn_28_10").options == {"dropout": 0.0}
+    assert "ImageNet" in model_info("resnet50").licences["torchvision"]
 
 
 def test_without_a_number_of_classes_there_are_those_of_the_reference():
@@ -154,6 +197,7 @@ def test_options_arrive_in_the_type_that_the_model_declares():
     assert model.backbone.channels == {2: 16, 4: 64, 8: 64}
     assert model.backbone.stage1.bn1.momentum == 1.0
     assert create_model("lenet5", size=32).fixed_size_hw == (32, 32)
+    assert create_model("wrn_16_4", dropout="0.3").backbone.layer1[0].dropout.p == 0.3
 
 
 def test_the_same_seed_gives_the_same_model():

@@ -9,7 +9,7 @@ import torchvision
 from manako.models.foreign.torchvision import from_torchvision
 from manako.models.zoo import MODELS
 
-NAMES = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+NAMES = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "wide_resnet50_2"]
 CLASSES = 11
 
 

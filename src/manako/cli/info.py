@@ -13,7 +13,7 @@ def info(
     name: Annotated[str, typer.Argument(help="A name from `manako models`.")],
     json: Json = False,
 ) -> None:
-    """Show a model's task, paper, parameters, multiply-adds and input size."""
+    """Show a model's task, paper, cost, receptive field, input sizes, weights and licences."""
     from manako.console.messages import print_json, print_table
     from manako.models.zoo import model_info
 
@@ -27,24 +27,29 @@ def info(
         "reference": facts.reference,
         "parameters": facts.params,
         "multiply_adds": facts.macs,
+        "receptive_field_pixels": facts.receptive_field,
         "input": f"{facts.in_channels}x{size}",
+        "least_side_pixels": facts.least_side,
         "classes": facts.num_classes,
         "options": dict(facts.options),
         "weights": list(facts.weights),
     }
     if json:
-        print_json(values)
+        print_json({**values, "licences": dict(facts.licences)})
         return
     rows = [
         (fact.replace("_", " "), f"{value:,}" if isinstance(value, int) else _text(value))
         for fact, value in values.items()
     ]
+    rows += [(f"licence of {source}", terms) for source, terms in facts.licences.items()]
     print_table(("fact", "value"), rows)
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return "all of the picture"
     if isinstance(value, dict):
         return ", ".join(f"{name}={one}" for name, one in value.items()) or "none"
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "recognizer folders"
+        return ", ".join(map(str, value))
     return str(value)

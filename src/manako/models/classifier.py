@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from manako.models.protocols import Backbone, ClassRows
+from manako.models.stages import inside
 
 
 class Classifier(nn.Module):
@@ -21,10 +22,19 @@ class Classifier(nn.Module):
         self.deepest = max(backbone.channels)
         self.head = nn.Linear(backbone.channels[self.deepest], num_classes)
 
+    @property
+    def least_side(self) -> int:
+        """That of the backbone."""
+        return self.backbone.least_side
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, K]."""
         features = self.backbone(images)[self.deepest]
         return self.head(features.mean((2, 3)))  # type: ignore[no-any-return]
+
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """Those of the backbone, then the head."""
+        return (*inside("backbone", self.backbone.stages()), ("head",))
 
     def class_rows(self) -> dict[str, ClassRows]:
         """The head has one row for each class."""

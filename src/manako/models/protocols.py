@@ -24,8 +24,15 @@ class Backbone(Protocol):
     def channels(self) -> Mapping[int, int]:
         """{stride in pixels: number of channels}."""
 
+    @property
+    def least_side(self) -> int:
+        """The least height and width in pixels: smaller pictures are refused with ShapeError."""
+
     def __call__(self, images: Tensor) -> dict[int, Tensor]:
         """The feature maps of `images`."""
+
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """Names of its parts, stage by stage from the input on; see `Staged`."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +59,33 @@ class WholeModel(Protocol):
     """A model that can be trained for a task: its `forward` gives the raw output.
 
     `size_multiple`: height and width of the input must be multiples of it (1: any size).
+    `least_side`: neither may be less. Other pictures are refused with ShapeError.
     """
 
     @property
     def size_multiple(self) -> int:
         """Pixels; see the class."""
 
+    @property
+    def least_side(self) -> int:
+        """Pixels; see the class."""
+
     def class_rows(self) -> dict[str, ClassRows]:
         """The tensors whose shape depends on the number of classes, by name in the state dict."""
+
+
+@runtime_checkable
+class Staged(Protocol):
+    """A model that says which of its parts come first: to freeze some, or to train them slower."""
+
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """For each stage, from the input to the head, the names of its modules; the head last.
+
+        The names are prefixes of parameter names: `layer1` stands for `layer1.0.conv1.weight`.
+        Every parameter and buffer of the model belongs to exactly one stage. The last stage holds
+        what is made anew for another task; those before it, together, are what other weights can
+        fill: the backbone of a classifier or detector, the contracting path of a U-Net.
+        """
 
 
 @runtime_checkable

@@ -20,6 +20,7 @@ from manako.errors import UsageError
 from manako.models.heads.ssd import SSDHead
 from manako.models.layers.initialise import kaiming_normal
 from manako.models.protocols import Backbone, ClassRows
+from manako.models.stages import inside
 from manako.ops.anchors import grid_anchors
 from manako.structures import AnchorRaw
 
@@ -89,6 +90,11 @@ class SSD(nn.Module):
         # Not a buffer: it follows from the input size and has no place in a file of weights.
         self._anchors: dict[tuple[object, ...], Tensor] = {}
 
+    @property
+    def least_side(self) -> int:
+        """That of the backbone."""
+        return self.backbone.least_side
+
     def forward(self, images: Tensor) -> AnchorRaw:
         """Class logits, offsets and anchors, all float32."""
         maps = self.maps(images)
@@ -117,6 +123,10 @@ class SSD(nn.Module):
                 anchors = torch.cat([grid_anchors(hw, t, shapes) for hw, t, shapes in levels])
                 self._anchors[key] = anchors.to(maps[0].device)
         return self._anchors[key]
+
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """Those of the backbone, then the extra levels with the head."""
+        return (*inside("backbone", self.backbone.stages()), ("extras", "head"))
 
     def class_rows(self) -> dict[str, ClassRows]:
         """The class convolutions of the head."""

@@ -58,7 +58,7 @@ class UNet(nn.Module):
         super().__init__()
         if min(widths) < 1:
             raise UsageError(f"the widths of a U-Net must be 1 or more, not {widths}")
-        self.size_multiple = 2 ** (len(widths) - 1)
+        self.size_multiple: int = 2 ** (len(widths) - 1)
         steps = list(pairwise(widths))
         self.first = block(in_channels, widths[0])
         self.pool = nn.MaxPool2d(2)
@@ -69,6 +69,11 @@ class UNet(nn.Module):
         self.merge = nn.ModuleList(block(2 * fine, fine) for fine, _ in reversed(steps))
         self.head = nn.Conv2d(widths[0], num_classes, 1)
         _initialise(self)
+
+    @property
+    def least_side(self) -> int:
+        """One pixel is left at the bottleneck."""
+        return self.size_multiple
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, K, H, W]. Raises ShapeError for sizes that cannot be halved often enough."""
@@ -81,6 +86,11 @@ class UNet(nn.Module):
         for up, merge in zip(self.up, self.merge, strict=True):
             x = merge(torch.cat([up(x), skips.pop()], 1))  # [B, 2 * fine, h, w] -> [B, fine, h, w]
         return self.head(x)  # type: ignore[no-any-return]
+
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """The contracting path level by level, then the expanding path with the head."""
+        levels = [(f"down.{level}",) for level in range(len(self.down))]
+        return (("first",), *levels, ("up", "merge", "head"))
 
     def class_rows(self) -> dict[str, ClassRows]:
         """The last 1x1 convolution has one row for each class."""

@@ -28,6 +28,12 @@ PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".ckpt", ".tar")
 LAYOUTS: dict[str, Callable[[Mapping[str, Tensor]], dict[str, Tensor]]] = {
     "torchvision": from_torchvision,
 }
+LICENCES: dict[str, str] = {
+    "recognizer": "the trainer's, and what the pictures it learned from allow",
+    "torchvision": "BSD-3-Clause; trained on ImageNet, whose terms (research, not commerce) "
+    "may bind users too",
+}
+"""On which terms weights of each kind come, as far as is known; this is no legal advice."""
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ manako.errors.UnknownName: no model 'quik32'; did you mean 'quick32'?
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -24,49 +24,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from manako.console.messages import say
 from manako.errors import UnknownName, UsageError
-from manako.models.backbones.lenet5 import LeNet5
-from manako.models.backbones.quick32 import Quick32, Quick32Features
-from manako.models.backbones.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
-from manako.models.backbones.resnet_cifar import CifarResNet
-from manako.models.classifier import Classifier
-from manako.models.protocols import Backbone
-from manako.models.ssd import SSD
-from manako.models.unet import unet, unet_bn
-from manako.models.weights import load_source, read_source
-
-Task = Literal["classification", "detection", "segmentation"]
-TASKS: tuple[Task, ...] = ("classification", "detection", "segmentation")
-
-
-@dataclass(frozen=True)
-class Paper:
-    """Where a model comes from; `arxiv` is the number, empty for papers that are not there."""
-
-    title: str
-    year: int
-    arxiv: str = ""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of the table.
-
-    `build(num_classes=, in_channels=, **options)` makes the network; its other keyword-only
-    parameters are the options. `params` counts all weights, frozen ones included, of the network
-    with `num_classes` and `in_channels`; `size_hw` in pixels is what it is made for; `reference`
-    is the public implementation or text that it follows; `layouts` are the libraries whose weight
-    files fit.
-    """
-
-    build: Callable[..., nn.Module]
-    task: Task
-    paper: Paper
-    params: int
-    num_classes: int
-    size_hw: tuple[int, int]
-    reference: str
-    in_channels: int = 3
-    layouts: tuple[str, ...] = ()
+from manako.models.protocols import FixedSize, WholeModel
+from manako.models.receptive_field import receptive_field
+from manako.models.table import MODELS, TASKS, Entry, Paper, Task
+from manako.models.weights import LICENCES, load_source, read_source
 
 
 @dataclass(frozen=True)
@@ -74,8 +35,9 @@ class ModelInfo:
     """What is known of a model before it is made.
 
     `params` and `macs` (multiply-adds for one picture of `size_hw` pixels; convolutions and
-    matrix products, nothing else) hold for `num_classes` and `in_channels`. `weights` are the
-    sources that `create_model` reads.
+    matrix products, nothing else) hold for `num_classes` and `in_channels`. `least_side` is the
+    least height and width in pixels. `weights` are the sources that `create_model` reads, and
+    `licences` says for each whose terms they come with; manako itself brings no weights.
     """
 
     name: str
@@ -88,6 +50,7 @@ class ModelInfo:
     reference: str
     options: Mapping[str, Any]
     weights: tuple[str, ...]
+    licences: Mapping[str, str]
 
     @property
     def year(self) -> int:
@@ -97,13 +60,39 @@ class ModelInfo:
     @cached_property
     def macs(self) -> int:
         """Multiply-adds for one picture, counted when first asked for, without computing them."""
-        entry = MODELS[self.name]
-        with torch.device("meta"):
-            model = entry.build(num_classes=self.num_classes, in_channels=self.in_channels).eval()
-            images = torch.zeros(1, self.in_channels, *self.size_hw)
+        images = torch.zeros(1, self.in_channels, *self.size_hw, device="meta")
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            model(images)
+            self._network(images)
         return int(counter.get_total_flops()) // 2
+
+    @cached_property
+    def receptive_field(self) -> int | None:
+        """The side in pixels of the square that one unit of the last map can see, None if all.
+
+        Computed when first asked for; which map is the last, see
+        `manako.models.receptive_field.receptive_field`.
+        """
+        network = self._network
+        assert isinstance(network, WholeModel)
+        return receptive_field(
+            network,
+            self.in_channels,
+            multiple=network.size_multiple,
+            fixed_width=network.fixed_size_hw[1] if isinstance(network, FixedSize) else None,
+        )
+
+    @property
+    def least_side(self) -> int:
+        """The least height and width in pixels of pictures that the model takes."""
+        assert isinstance(self._network, WholeModel)
+        return self._network.least_side
+
+    @cached_property
+    def _network(self) -> nn.Module:
+        """Shapes without values."""
+        build = MODELS[self.name].build
+        with torch.device("meta"):
+            return build(num_classes=self.num_classes, in_channels=self.in_channels).eval()
 
 
 def list_models(task: str | None = None, pattern: str = "*") -> list[str]:
@@ -140,6 +129,7 @@ def model_info(name: str) -> ModelInfo:
         reference=entry.reference,
         options={key: parameter.default for key, parameter in _options(entry).items()},
         weights=("recognizer", *entry.layouts),
+        licences={source: LICENCES[source] for source in ("recognizer", *entry.layouts)},
     )
 
 
@@ -209,140 +199,3 @@ def _option(name: str, entry: Entry, key: str, value: Any) -> Any:
     except ValidationError as error:
         message = error.errors()[0]["msg"]
         raise UsageError(f"option {key}={value!r} of {name}: {message}") from error
-
-
-def _classifier(
-    backbone: Callable[[int], Backbone], /, *, num_classes: int, in_channels: int
-) -> Classifier:
-    return Classifier(backbone(in_channels), num_classes)
-
-
-def _cifar(depth: int, /, *, num_classes: int, in_channels: int) -> Classifier:
-    return Classifier(CifarResNet(depth, in_channels), num_classes)
-
-
-def _quick32(
-    *,
-    num_classes: int,
-    in_channels: int,
-    width: int = 48,
-    bn_momentum: float = 0.4,
-    bn_eps: float = 1e-5,
-) -> Quick32:
-    features = Quick32Features(in_channels, width=width, bn_momentum=bn_momentum, bn_eps=bn_eps)
-    return Quick32(features, num_classes)
-
-
-def _ssd(
-    backbone: Callable[[int], Backbone],
-    /,
-    *,
-    num_classes: int,
-    in_channels: int,
-    size_factor: float = 3.0,
-    wide_ratios: bool = False,
-) -> SSD:
-    return SSD(backbone(in_channels), num_classes, size_factor=size_factor, wide_ratios=wide_ratios)
-
-
-LENET = Paper("Gradient-Based Learning Applied to Document Recognition", 1998)
-RESNET = Paper("Deep Residual Learning for Image Recognition", 2016, "1512.03385")
-QUICK32 = Paper("94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, "2404.00498")
-SSD_PAPER = Paper("SSD: Single Shot MultiBox Detector", 2016, "1512.02325")
-UNET = Paper("U-Net: Convolutional Networks for Biomedical Image Segmentation", 2015, "1505.04597")
-TORCHVISION = ("torchvision",)
-
-
-def _imagenet(backbone: Callable[[int], Backbone], params: int) -> Entry:
-    return Entry(
-        build=partial(_classifier, backbone),
-        task="classification",
-        paper=RESNET,
-        params=params,
-        num_classes=1000,
-        size_hw=(224, 224),
-        reference=f"torchvision.models.{backbone.__name__}",
-        layouts=TORCHVISION,
-    )
-
-
-def _cifar10(depth: int, params: int) -> Entry:
-    return Entry(
-        build=partial(_cifar, depth),
-        task="classification",
-        paper=RESNET,
-        params=params,
-        num_classes=10,
-        size_hw=(32, 32),
-        reference=f"akamaster/pytorch_resnet_cifar10 resnet{depth}",
-    )
-
-
-def _voc(backbone: Callable[[int], Backbone], params: int) -> Entry:
-    return Entry(
-        build=partial(_ssd, backbone),
-        task="detection",
-        paper=SSD_PAPER,
-        params=params,
-        num_classes=20,
-        size_hw=(300, 300),
-        reference=f"own form on torchvision.models.{backbone.__name__}",
-        layouts=TORCHVISION,
-    )
-
-
-MODELS: dict[str, Entry] = {
-    "lenet5": Entry(
-        build=LeNet5,
-        task="classification",
-        paper=LENET,
-        params=61_706,
-        num_classes=10,
-        in_channels=1,
-        size_hw=(28, 28),
-        reference="layer list of d2l.ai, section 7.6",
-    ),
-    "quick32": Entry(
-        build=_quick32,
-        task="classification",
-        paper=QUICK32,
-        params=1_113_312,
-        num_classes=10,
-        size_hw=(32, 32),
-        reference="own form after KellerJordan/cifar10-airbench",
-    ),
-    "resnet18": _imagenet(resnet18, 11_689_512),
-    "resnet34": _imagenet(resnet34, 21_797_672),
-    "resnet50": _imagenet(resnet50, 25_557_032),
-    "resnet101": _imagenet(resnet101, 44_549_160),
-    "resnet152": _imagenet(resnet152, 60_192_808),
-    "resnet20": _cifar10(20, 269_722),
-    "resnet32": _cifar10(32, 464_154),
-    "resnet44": _cifar10(44, 658_586),
-    "resnet56": _cifar10(56, 853_018),
-    "resnet110": _cifar10(110, 1_727_962),
-    "ssd_resnet18": _voc(resnet18, 12_574_928),
-    "ssd_resnet34": _voc(resnet34, 22_683_088),
-    "ssd_resnet50": _voc(resnet50, 27_522_256),
-    "ssd_resnet101": _voc(resnet101, 46_514_384),
-    "ssd_resnet152": _voc(resnet152, 62_158_032),
-    "unet": Entry(
-        build=unet,
-        task="segmentation",
-        paper=UNET,
-        params=31_030_658,
-        num_classes=2,
-        in_channels=1,
-        size_hw=(512, 512),
-        reference="layer list of the paper, figure 1, padded",
-    ),
-    "unet_bn": Entry(
-        build=unet_bn,
-        task="segmentation",
-        paper=UNET,
-        params=3_791_754,
-        num_classes=10,
-        size_hw=(512, 512),
-        reference="sg-nm/image-recognition chap06/unet.py",
-    ),
-}

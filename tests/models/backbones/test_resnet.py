@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from manako.errors import ShapeError
 from manako.models.backbones import resnet
 
 BUILDERS = {
@@ -10,6 +11,8 @@ BUILDERS = {
     50: resnet.resnet50,
     101: resnet.resnet101,
     152: resnet.resnet152,
+    "50, wide": resnet.wide_resnet50_2,
+    "101, wide": resnet.wide_resnet101_2,
 }
 
 
@@ -24,7 +27,7 @@ def test_the_name_counts_the_layers_with_the_head(depth):
         if isinstance(layer, nn.Conv2d) and "downsample" not in name
     ]
 
-    assert len(main_path) + 1 == depth
+    assert len(main_path) + 1 == int(str(depth).removesuffix(", wide"))
 
 
 @pytest.mark.parametrize("depth", BUILDERS)
@@ -42,6 +45,17 @@ def test_feature_maps_have_the_promised_strides_and_channels(depth, size_hw):
         stride: (2, channels, -(-height // stride), -(-width // stride))
         for stride, channels in model.channels.items()
     }
+
+
+def test_a_wide_bottleneck_is_twice_as_wide_inside_and_the_same_outside():
+    block = resnet.WideBottleneck(64, 16, stride=1)
+
+    assert [conv.out_channels for conv in (block.conv1, block.conv2, block.conv3)] == [32, 32, 64]
+
+
+def test_too_small_pictures_are_refused():
+    with torch.device("meta"), pytest.raises(ShapeError, match=r"31 x 40 .*\n.*at least 32 x 32"):
+        resnet.resnet18()(torch.zeros(1, 3, 31, 40))
 
 
 def test_a_bottleneck_strides_in_its_3x3_convolution():

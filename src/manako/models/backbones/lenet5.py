@@ -42,6 +42,7 @@ class LeNet5(nn.Module):
     ) -> None:
         super().__init__()
         self.fixed_size_hw = (size, size)
+        self.least_side = size
         self.conv1 = nn.Conv2d(in_channels, 6, 5, padding=2 if size == 28 else 0)
         self.conv2 = nn.Conv2d(6, 16, 5)
         self.fc1 = nn.Linear(16 * 5 * 5, 120)
@@ -64,6 +65,10 @@ class LeNet5(nn.Module):
         x = self.activation(self.fc1(x.flatten(1)))
         x = self.activation(self.fc2(x))
         return self.head(x)  # type: ignore[no-any-return]
+
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """Layer by layer."""
+        return (("conv1",), ("conv2",), ("fc1",), ("fc2",), ("head",))
 
     def class_rows(self) -> dict[str, ClassRows]:
         """The last linear layer has one row for each class."""

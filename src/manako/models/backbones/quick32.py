@@ -20,10 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from manako.errors import ShapeError, UsageError
+from manako.models.layers.sizes import refuse_small
 from manako.models.protocols import ClassRows
-
-LEAST_SIZE = 9
-"""Pixels: the smallest height and width of which the three poolings leave one."""
+from manako.models.stages import inside
 
 WHITENING_FLOOR = 5e-4
 """Added to the variances that whitening divides by, so that a direction in which the pictures
@@ -60,6 +59,8 @@ class Quick32Features(nn.Module):
     large because runs are short. `bn_eps` is added to variances.
     """
 
+    least_side = 9  # the least of which the stem and three poolings leave one pixel
+
     def __init__(
         self,
         in_channels: int = 3,
@@ -84,18 +85,16 @@ class Quick32Features(nn.Module):
         self.stage3 = Stage(4 * width, 4 * width, bn_momentum=bn_momentum, bn_eps=bn_eps)
 
     def forward(self, images: Tensor) -> dict[int, Tensor]:
-        """{stride: features} for stride 2, 4 and 8. Raises ShapeError below 9 pixels."""
-        height, width = images.shape[-2:]
-        if min(height, width) < LEAST_SIZE:
-            raise ShapeError(
-                f"quick32 cannot take pictures of {height} x {width} pixels",
-                expected=f"at least {LEAST_SIZE} x {LEAST_SIZE}",
-                fix="enlarge the pictures; it is made for 32 x 32",
-            )
+        """{stride: features} for stride 2, 4 and 8. Raises ShapeError below `least_side`."""
+        refuse_small("quick32", images, self.least_side)
         f2 = self.stage1(functional.gelu(self.stem(images)))
         f4 = self.stage2(f2)
         f8 = self.stage3(f4)
         return {2: f2, 4: f4, 8: f8}
+
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """The stem, then the three stages."""
+        return (("stem",), ("stage1",), ("stage2",), ("stage3",))
 
     @torch.no_grad()
     def init_from_images(self, images: Tensor) -> None:
@@ -125,6 +124,7 @@ class Quick32(nn.Module):
 
     size_multiple = 1
     logit_scale = 1 / 9
+    least_side = Quick32Features.least_side
 
     def __init__(self, backbone: Quick32Features, num_classes: int) -> None:
         super().__init__()
@@ -139,6 +139,10 @@ class Quick32(nn.Module):
     def init_from_images(self, images: Tensor) -> None:
         """Make the stem whiten the pictures; see `Quick32Features.init_from_images`."""
         self.backbone.init_from_images(images)
+
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """Those of the features, then the head."""
+        return (*inside("backbone", self.backbone.stages()), ("head",))
 
     def class_rows(self) -> dict[str, ClassRows]:
         """The linear layer has one row for each class."""

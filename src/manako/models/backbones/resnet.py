@@ -1,5 +1,8 @@
 """ResNet, the v1.5 form: https://arxiv.org/abs/1512.03385 (He et al., CVPR 2016).
 
+And the wide ones of https://arxiv.org/abs/1605.07146 (Zagoruyko and Komodakis 2016, section 3,
+"ImageNet"): the same networks with the 3x3 convolutions of their bottlenecks twice as wide.
+
 One departure from the paper: a down-sampling bottleneck strides in its 3x3 convolution, not in
 its first 1x1. torchvision does the same, and parameters carry its names, so that its weights
 load unchanged.
@@ -14,6 +17,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from manako.models.layers.initialise import kaiming_normal
+from manako.models.layers.sizes import refuse_small
 
 
 def conv(c_in: int, c_out: int, kernel: int, stride: int = 1) -> nn.Conv2d:
@@ -50,17 +54,22 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 convolutions around a shortcut (figure 5, right). Gives 4 * width channels."""
+    """1x1, 3x3, 1x1 convolutions around a shortcut (figure 5, right). Gives 4 * width channels.
+
+    Between its 1x1 convolutions are `widening` * width channels.
+    """
 
     expansion = 4
+    widening = 1
 
     def __init__(self, c_in: int, width: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = conv(c_in, width, 1)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = conv(width, width, 3, stride)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.conv3 = conv(width, 4 * width, 1)
+        inner = self.widening * width
+        self.conv1 = conv(c_in, inner, 1)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = conv(inner, inner, 3, stride)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3 = conv(inner, 4 * width, 1)
         self.bn3 = nn.BatchNorm2d(4 * width)
         self.downsample = shortcut(c_in, 4 * width, stride)
         self.relu = nn.ReLU(inplace=True)
@@ -71,6 +80,12 @@ class Bottleneck(nn.Module):
         y = self.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
         return self.relu(y + self.downsample(x))  # type: ignore[no-any-return]
+
+
+class WideBottleneck(Bottleneck):
+    """A bottleneck that is twice as wide inside."""
+
+    widening = 2
 
 
 Block = type[BasicBlock] | type[Bottleneck]
@@ -85,6 +100,8 @@ def stage(block: Block, c_in: int, width: int, depth: int, stride: int) -> nn.Se
 
 class ResNet(nn.Module):
     """A stem of stride 4 and four stages of residual blocks (table 1)."""
+
+    least_side = 32  # one whole cell of the deepest map
 
     def __init__(
         self, block: Block, depths: tuple[int, int, int, int], in_channels: int = 3
@@ -103,13 +120,18 @@ class ResNet(nn.Module):
         kaiming_normal(self)
 
     def forward(self, images: Tensor) -> dict[int, Tensor]:
-        """{stride: features} for stride 4, 8, 16 and 32."""
+        """{stride: features} for stride 4, 8, 16 and 32. Raises ShapeError below `least_side`."""
+        refuse_small("this ResNet", images, self.least_side)
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         f4 = self.layer1(x)
         f8 = self.layer2(f4)
         f16 = self.layer3(f8)
         f32 = self.layer4(f16)
         return {4: f4, 8: f8, 16: f16, 32: f32}
+
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """The stem, then the four stages."""
+        return (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",))
 
 
 def resnet18(in_channels: int = 3) -> ResNet:
@@ -135,3 +157,13 @@ def resnet101(in_channels: int = 3) -> ResNet:
 def resnet152(in_channels: int = 3) -> ResNet:
     """152 layers: 3, 8, 36, 3 bottlenecks."""
     return ResNet(Bottleneck, (3, 8, 36, 3), in_channels)
+
+
+def wide_resnet50_2(in_channels: int = 3) -> ResNet:
+    """50 layers: 3, 4, 6, 3 bottlenecks, twice as wide inside."""
+    return ResNet(WideBottleneck, (3, 4, 6, 3), in_channels)
+
+
+def wide_resnet101_2(in_channels: int = 3) -> ResNet:
+    """101 layers: 3, 4, 23, 3 bottlenecks, twice as wide inside."""
+    return ResNet(WideBottleneck, (3, 4, 23, 3), in_channels)

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from manako.errors import UsageError
 from manako.models.layers.initialise import kaiming_normal
+from manako.models.layers.sizes import refuse_small
 
 
 def shortcut_a(x: Tensor, c_out: int, stride: int) -> Tensor:
@@ -56,6 +57,8 @@ class Block(nn.Module):
 class CifarResNet(nn.Module):
     """A 3x3 stem and three stages; `depth` is 6n + 2, such as 20, 32, 44, 56 or 110."""
 
+    least_side = 4
+
     def __init__(self, depth: int, in_channels: int = 3) -> None:
         super().__init__()
         if depth < 8 or depth % 6 != 2:
@@ -73,11 +76,16 @@ class CifarResNet(nn.Module):
         kaiming_normal(self)
 
     def forward(self, images: Tensor) -> dict[int, Tensor]:
-        """{stride: features} for stride 1, 2 and 4."""
+        """{stride: features} for stride 1, 2 and 4. Raises ShapeError below `least_side`."""
+        refuse_small("this ResNet", images, self.least_side)
         f1 = self.layer1(self.relu(self.bn1(self.conv1(images))))
         f2 = self.layer2(f1)
         f4 = self.layer3(f2)
         return {1: f1, 2: f2, 4: f4}
+
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """The stem, then the three stages."""
+        return (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",))
 
 
 def _stage(c_in: int, width: int, depth: int, stride: int) -> nn.Sequential:

@@ -1,0 +1,28 @@
+"""Refusing pictures that a network cannot use."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from manako.errors import ShapeError
+
+
+def refuse_small(network: str, images: Tensor, least_side: int) -> None:
+    """Raise ShapeError where `images` [B, C, H, W] are lower or narrower than `least_side` pixels.
+
+    >>> import torch
+    >>> refuse_small("this ResNet", torch.zeros(1, 3, 40, 31), 32)
+    Traceback (most recent call last):
+    manako.errors.ShapeError: this ResNet cannot take pictures of 40 x 31 pixels
+      expected: at least 32 x 32
+      fix     : enlarge them, to 40 x 32 for example, or choose a network for smaller pictures
+    """
+    height, width = images.shape[-2:]
+    if min(height, width) < least_side:
+        enlarged_h, enlarged_w = max(height, least_side), max(width, least_side)
+        raise ShapeError(
+            f"{network} cannot take pictures of {height} x {width} pixels",
+            expected=f"at least {least_side} x {least_side}",
+            fix=f"enlarge them, to {enlarged_h} x {enlarged_w} for example, "
+            "or choose a network for smaller pictures",
+        )

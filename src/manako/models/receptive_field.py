@@ -1,0 +1,162 @@
+"""How much of a picture one unit of a network can see.
+
+The network is run without values, and for every unit of every map the first and last column of
+the picture that it depends on is carried along, layer by layer. That is the usual recurrence (a
+layer of kernel k adds (k - 1) times the stride so far), but exact where branches of different
+depth meet, at odd sizes and in decoders. Kernels are square, so that columns tell all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+# Wide enough that the outer taps of no dilated layer fall beside the picture from everywhere.
+_LEAST_WIDTH, _MOST_WIDTH = 2048, 8192
+_NOTHING = np.iinfo(np.int64).max
+_ENDS = {"permute", "transpose", "t"}  # rearrangements for a head: no map any more
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """For each column of a map the first and last column of the picture that it depends on.
+
+    A column of padding alone sees nothing: `first` is then beyond every `last`.
+    """
+
+    first: np.ndarray[Any, np.dtype[np.int64]]
+    last: np.ndarray[Any, np.dtype[np.int64]]
+
+    def widest(self) -> tuple[int, int]:
+        """First and last column of the unit that sees most; among equals the most central."""
+        widths = self.last - self.first
+        best = np.flatnonzero(widths == widths.max())
+        unit = best[len(best) // 2]
+        return int(self.first[unit]), int(self.last[unit])
+
+    def take(self, columns: slice) -> _Seen:
+        """What a part of the columns sees."""
+        return _Seen(self.first[columns], self.last[columns])
+
+    def gathered(self, taps: Iterator[tuple[Any, Any]], width: int) -> _Seen:
+        """What a layer of `width` columns sees; `taps` are pairs (its columns, columns here)."""
+        first = np.full(width, _NOTHING)
+        last = np.full(width, -1)
+        for to, seen in taps:
+            first[to] = np.minimum(first[to], self.first[seen])  # one tap meets a column once
+            last[to] = np.maximum(last[to], self.last[seen])
+        return _Seen(first, last)
+
+
+def receptive_field(
+    network: nn.Module, in_channels: int, *, multiple: int = 1, fixed_width: int | None = None
+) -> int | None:
+    """The side in pixels of the square that a unit of the last map can see, None if all of it.
+
+    The last map is the deepest of a classifier, the coarsest level of a detector and the logits
+    of a segmentation network; where its units differ, the one that sees most counts. `network`
+    is on torch's meta device and takes widths that are multiples of `multiple`, or `fixed_width`
+    only.
+
+    >>> with torch.device("meta"):
+    ...     network = nn.Sequential(nn.Conv2d(1, 1, 3), nn.MaxPool2d(2), nn.Conv2d(1, 1, 3))
+    >>> receptive_field(network, in_channels=1)
+    8
+    """
+    width = fixed_width or -(-_LEAST_WIDTH // multiple) * multiple
+    while True:
+        first, last = _last_map(network, in_channels, width).widest()
+        touches = first == 0 or last == width - 1
+        if fixed_width is not None or not touches:
+            return last - first + 1
+        if width >= _MOST_WIDTH:
+            return None
+        width *= 2
+
+
+def _last_map(network: nn.Module, in_channels: int, width: int) -> _Seen:
+    images = torch.zeros(1, in_channels, width, width, device="meta")
+    every = np.arange(width)
+    tracker = _Tracker(images, _Seen(every, every))
+    with torch.no_grad(), tracker:
+        network(images)
+    return tracker.latest
+
+
+class _Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Follows the maps [B, C, H, W] that depend on the picture through every operation."""
+
+    def __init__(self, images: Tensor, seen: _Seen) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        # The tensors are kept, lest another gets the id of one that is gone; they have no values.
+        self._known = {id(images): (images, seen)}
+        self.latest = seen
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        known = [self._known[id(x)] for x in given if id(x) in self._known]
+        result = func(*args, **(kwargs or {}))
+        out = result[0] if isinstance(result, tuple) else result
+        operation = func.overloadpacket.__name__
+        if known and isinstance(out, Tensor) and out.ndim == 4 and operation not in _ENDS:
+            self.latest = _through(operation, args, known, out)
+            self._known[id(out)] = (out, self.latest)
+        return result
+
+
+def _through(
+    operation: str, args: Sequence[Any], known: Sequence[tuple[Tensor, _Seen]], out: Tensor
+) -> _Seen:
+    x, seen = known[0]
+    width, before = out.shape[-1], x.shape[-1]
+    if operation == "convolution":
+        _, weight, _, stride, padding, dilation, transposed, *_ = args
+        layer = _Layer(weight.shape[-1], stride[-1], padding[-1], dilation[-1])
+        if transposed:
+            return seen.gathered(((q, p) for p, q in layer.taps(before, width)), width)
+        return seen.gathered(layer.taps(width, before), width)
+    if operation in ("max_pool2d_with_indices", "avg_pool2d"):
+        kernel = args[1][-1]
+        stride = args[2][-1] if len(args) > 2 and args[2] else kernel
+        padding = args[3][-1] if len(args) > 3 else 0
+        return seen.gathered(_Layer(kernel, stride, padding).taps(width, before), width)
+    if operation == "slice" and args[1] % 4 == 3:
+        bounds = (*args[2:], None, None, None)  # those that are left out at the end
+        return seen.take(slice(*bounds[:3]))
+    if all(other.shape[-1] == width for other, _ in known):  # number by number
+        return _Seen(
+            np.minimum.reduce([one.first for _, one in known]),
+            np.maximum.reduce([one.last for _, one in known]),
+        )
+    raise LookupError(f"the receptive field after {operation!r} is not known")
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A convolution or pooling along one side."""
+
+    kernel: int
+    stride: int
+    padding: int
+    dilation: int = 1
+
+    def taps(self, coarse: int, fine: int) -> Iterator[tuple[Any, Any]]:
+        """For each tap of the kernel: columns of the coarser side, and those of the finer one."""
+        columns = np.arange(coarse)
+        for tap in range(self.kernel):
+            finer = columns * self.stride - self.padding + tap * self.dilation
+            inside = (finer >= 0) & (finer < fine)
+            yield columns[inside], finer[inside]
