@@ -9,7 +9,7 @@ import pytest
 
 from manako.cli import main as module
 from manako.cli.main import run
-from manako.cli.options import parse_model_options
+from manako.cli.options import parse_options
 from manako.errors import (
     ArtefactError,
     BusyError,
@@ -129,7 +129,7 @@ def test_the_code_reaches_the_shell_and_a_closed_pipe_is_no_error():
     ],
 )  # fmt: skip
 def test_model_options_are_numbers_truths_or_texts(texts, options):
-    assert parse_model_options(texts) == options
+    assert parse_options(texts) == options
 
 
 def test_without_a_verb_the_help_is_shown(capsys):

@@ -95,7 +95,8 @@ def test_val_shows_a_table(trained, capsys):
 
     printed = capsys.readouterr()
     assert "val: accuracy" in printed.err
-    assert printed.out.splitlines()[0].startswith("class")
+    assert printed.out.splitlines()[0].startswith("score")
+    assert any(line.startswith("class ") for line in printed.out.splitlines())
 
 
 def test_predict_takes_files_and_folders(trained, capsys):

@@ -12,7 +12,10 @@ from manako.structures import (
     ClassTarget,
     Detections,
     LabelMap,
+    LabelsPrediction,
+    LabelsTarget,
     MaskTarget,
+    ReliabilityBin,
     Score,
     Scores,
 )
@@ -51,7 +54,17 @@ def _mapped() -> Picture:
     return Picture(_noise(3, 40, 60), "images/7.png", truth, prediction, 0.5)
 
 
-PICTURES = {"classification": _classified, "detection": _detected, "segmentation": _mapped}
+def _labelled() -> Picture:
+    prediction = LabelsPrediction(torch.tensor([0.875, 0.25, 0.75]))
+    return Picture(_noise(3, 32, 32), "test/7.png", LabelsTarget((0, 1)), prediction, 0.625)
+
+
+PICTURES = {
+    "classification": _classified,
+    "multilabel": _labelled,
+    "detection": _detected,
+    "segmentation": _mapped,
+}
 
 
 def _scores(task: str) -> Scores:
@@ -61,8 +74,12 @@ def _scores(task: str) -> Scores:
         "owl": {"recall": Score(float("nan")), "precision": Score(1.0)},
     }
     overall = {"f1": Score(0.7654), "accuracy": Score(0.8512, 0.8011, 0.9013)}
-    confusion = None if task == "detection" else CONFUSION
-    return Scores("accuracy", overall, per_class, confusion, pictures=1234)
+    confusion = CONFUSION if task in ("classification", "segmentation") else None
+    reliability = None
+    if task in ("classification", "multilabel"):
+        overall["ece"] = Score(0.0431)
+        reliability = (ReliabilityBin(0.4, 0.6, 20, 0.5, 0.4), ReliabilityBin(0.6, 1, 80, 0.9, 1.0))
+    return Scores("accuracy", overall, per_class, confusion, 1234, reliability)
 
 
 @pytest.fixture
@@ -90,7 +107,7 @@ def contents_of() -> Callable[..., ReportContents]:
             ],
             "scores": {"val": _scores(task), "test": _scores(task)},
             "pictures": [PICTURES[task]()],
-            "config": {"epochs": ("12", "budget 10m")},
+            "config": {"epochs": ("12", "budget 10m"), "lr": ("0.1", "default")},
             "environment": {"torch": "2.10.0"},
         }
         return ReportContents(**(fields | changes))  # type: ignore[arg-type]

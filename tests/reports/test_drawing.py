@@ -13,6 +13,8 @@ from manako.structures import (
     ClassTarget,
     Detections,
     LabelMap,
+    LabelsPrediction,
+    LabelsTarget,
     MaskTarget,
 )
 
@@ -117,6 +119,53 @@ def test_a_class_is_written_below_the_whole_enlarged_picture():
     assert (alone[:180:9, ::9, 0] == image[0].numpy()).all()
     assert (alone[180:] < 128).any()
     assert with_truth.shape[0] > alone.shape[0] > 180
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(1, 1), (8, 8), (16, 2000), (2000, 16), (3000, 4000)]
+)
+def test_the_band_covers_nothing_and_is_readable_on_any_size(height, width):
+    image = torch.full((3, height, width), 200, dtype=torch.uint8)
+
+    drawn = pixels(draw_prediction(image, ClassPrediction(torch.tensor([0.1, 0.7, 0.2])), CLASSES))
+
+    factor = max(1, -(-256 // max(height, width)))
+    shown, band = drawn[: height * factor, : width * factor], drawn[height * factor :]
+    assert (shown == 200).all()
+    ink = (band < 128).all(axis=2)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    letters = rows[-1] - rows[0]
+    assert letters >= max(10, max(height, width) / 64)
+    assert columns[-1] - columns[0] > 3 * letters  # "0.70 dog" is not cut
+    assert columns[-1] < band.shape[1] - 6
+
+
+def band_rows(*arguments, **options):
+    """How many lines of text are below the picture."""
+    drawn = pixels(draw_prediction(GREY, *arguments, **options))
+    ink = (drawn[GREY.shape[1] :] < 128).any(axis=(1, 2))
+    return int((np.diff(ink.astype(int)) == 1).sum())
+
+
+def test_several_classes_and_the_unknown_have_lines_of_their_own():
+    said = ClassPrediction(torch.tensor([0.1, 0.7, 0.2]))
+
+    assert band_rows(said, CLASSES) == 1
+    assert band_rows(said, CLASSES, top=2) == 2
+    assert band_rows(said, CLASSES, top=9) == 3
+    assert band_rows(said, CLASSES, is_unknown=True) == 2
+
+
+def test_labels_have_a_line_each_and_those_missed_have_one_too():
+    said = LabelsPrediction(torch.tensor([0.9, 0.1, 0.6]))
+    nothing = LabelsPrediction(torch.tensor([0.1, 0.1, 0.1]))
+    many = LabelsPrediction(torch.full((30,), 0.9))
+
+    assert band_rows(said, CLASSES) == 2
+    assert band_rows(said, CLASSES, LabelsTarget((0, 2))) == 2
+    assert band_rows(said, CLASSES, LabelsTarget((1,))) == 3
+    assert band_rows(nothing, CLASSES) == 1
+    assert band_rows(many, [f"n{number}" for number in range(30)]) == 9
 
 
 def test_an_overlay_mixes_in_the_colour_of_each_class():

@@ -17,12 +17,14 @@ from manako.structures import (
     ClassTarget,
     Detections,
     LabelMap,
+    LabelsPrediction,
+    LabelsTarget,
     MaskTarget,
     Score,
     Scores,
 )
 
-TASKS = ("classification", "detection", "segmentation")
+TASKS = ("classification", "multilabel", "detection", "segmentation")
 VOID = {"meta", "img", "br", "link", "input", "hr", "rect", "path", "line", "circle"}
 SECTIONS = ["data", "curves", "scores", "pictures", "configuration", "environment"]
 
@@ -147,8 +149,9 @@ def test_hostile_names_are_text_everywhere(task, contents_of, picture_of):
     picture = Picture(picture.image, HOSTILE, picture.truth, picture.prediction, picture.error)
     scores = contents_of(task).scores["test"]
     scores = Scores(
-        "<b>", {"<b>": Score(0.5)}, {HOSTILE: {"<i>": Score(0.5)}}, scores.confusion, 10
-    )
+        "<b>", {"<b>": Score(0.5)}, {HOSTILE: {"<i>": Score(0.5)}}, scores.confusion, 10,
+        scores.reliability,
+    )  # fmt: skip
     contents = contents_of(
         task,
         title=HOSTILE,
@@ -159,7 +162,7 @@ def test_hostile_names_are_text_everywhere(task, contents_of, picture_of):
         curves=[{"step": 1, "loss/" + HOSTILE: 1.0, "val/" + HOSTILE: 0.5}],
         scores={HOSTILE: scores},
         pictures=[picture],
-        config={HOSTILE: (HOSTILE, HOSTILE)},
+        config={HOSTILE: (HOSTILE, HOSTILE), HOSTILE + "3": (HOSTILE, "default")},
         environment={HOSTILE: HOSTILE},
     )
 
@@ -196,7 +199,7 @@ def test_without_test_the_headline_is_the_score_of_val(contents_of):
     page = parsed(render(contents_of(scores=scores)))
 
     score = next(one for one in page.all("p") if one.attributes.get("class") == "score")
-    assert words(score) == "iou 0.500 on val"
+    assert words(score) == "IoU 0.500 on val"
 
 
 def rows_of(text: str, caption: str) -> list[list[str]]:
@@ -216,7 +219,8 @@ def test_numbers_of_the_tables_equal_the_scores(contents_of):
     assert rows_of(text, "Overall") == [
         ["Score", "val", "test"],
         ["accuracy", "0.851 0.801 to 0.901", "0.851 0.801 to 0.901"],
-        ["f1", "0.765", "0.765"],
+        ["F1", "0.765", "0.765"],
+        ["ECE", "0.043", "0.043"],
     ]
     assert rows_of(text, "Each class on test") == [
         ["Class", "recall", "precision"],
@@ -262,7 +266,22 @@ def test_many_classes_are_summarised_and_confusion_becomes_a_list(contents_of):
         ["class 8", "class 2", "30", "75.0%"],
         ["class 3", "class 4", "5", "33.3%"],
     ]
-    assert len(text) < 60_000
+    whole = rows_of(text, "Confusion on val")
+    assert whole[9][1:] == ["", "", "30", *[""] * 5, "10", *[""] * 51]
+    assert "The whole confusion matrix of val" in words(parsed(text).with_id("scores"))
+    assert len(text) < 100_000
+
+
+@pytest.mark.parametrize(("count", "tables"), [(40, 1), (41, 1), (150, 1), (151, 0)])
+def test_a_matrix_that_nobody_could_read_is_left_out(count, tables, contents_of):
+    classes = tuple(f"class {index}" for index in range(count))
+    matrix = tuple(tuple(int(row == column) for column in range(count)) for row in range(count))
+    scores = Scores("accuracy", {"accuracy": Score(0.5)}, {}, matrix)
+
+    text = render(contents_of(classes=classes, scores={"val": scores}, data={}, pictures=[]))
+
+    assert text.count("Confusion on val: truth in rows") == tables
+    assert ("The whole confusion matrix" in text) == (40 < count <= 150)
 
 
 def test_every_table_has_headers_and_every_picture_a_text(contents_of):
@@ -273,7 +292,7 @@ def test_every_table_has_headers_and_every_picture_a_text(contents_of):
         assert all(one.attributes["scope"] in ("row", "col") for one in page.all("th"))
         assert all(one.attributes["alt"] for one in page.all("img"))
         charts = [one for one in page.all("svg") if one.attributes.get("role") == "img"]
-        assert len(charts) == 3
+        assert len(charts) == (5 if task in ("classification", "multilabel") else 3)
         assert all(one.attributes["aria-labelledby"] for one in charts)
 
 
@@ -285,6 +304,67 @@ def test_the_picture_of_a_classification_says_truth_and_prediction(contents_of):
     image = page.all("img")[0].attributes
     assert (image["class"], image["width"], image["height"]) == ("crisp", "192", "192")
     assert image["alt"] == "test/cat/7.png: truth cat (0.12); predicted dog (0.75)"
+
+
+def test_the_pictures_of_a_classification_are_called_what_they_are(contents_of):
+    headings = {
+        task: words(parsed(render(contents_of(task))).with_id("pictures-title")) for task in TASKS
+    }
+
+    assert headings == {
+        "classification": "The most confident mistakes",
+        "multilabel": "Missed and wrong labels, the worst first",
+        "detection": "Pictures, the worst first",
+        "segmentation": "Pictures, the worst first",
+    }
+
+
+def test_the_picture_of_several_labels_says_what_was_missed_and_what_is_wrong(contents_of):
+    page = parsed(render(contents_of("multilabel")))
+
+    assert (
+        "wrong test/7.png truth cat (0.88), dog (0.25) found cat (0.88), owl (0.75) "
+        "missed dog (0.25) wrong owl (0.75)"
+    ) in words(page.with_id("pictures"))
+
+
+def test_right_labels_are_called_right(contents_of):
+    image = torch.zeros(3, 20, 30, dtype=torch.uint8)
+    said = LabelsPrediction(torch.tensor([0.9, 0.1, 0.1]))
+    picture = Picture(image, "a.png", LabelsTarget((0,)), said, 0.1)
+
+    shown = words(parsed(render(contents_of("multilabel", pictures=[picture]))).with_id("pictures"))
+
+    assert shown.endswith("right a.png truth cat (0.90) found cat (0.90)")
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+def test_reliability_is_drawn_and_told_in_words(task, contents_of):
+    page = parsed(render(contents_of(task)))
+
+    assert "Reliability on test; expected calibration error (ECE) 0.043" in words(
+        page.with_id("scores")
+    )
+    assert "80 answers with confidence 0.60 to 1.00, mean 0.900: 1.000 of them right" in words(
+        page.with_id("reliability-1-text")
+    )
+    bars = [one for one in page.all("rect") if one.attributes.get("class") == "rate"]
+    assert len(bars) == 2 * (2 + 1)  # on test and on val two bars and one in the legend
+
+
+def test_where_reliability_was_not_measured_nothing_is_drawn(contents_of):
+    assert "Reliability" not in render(contents_of("detection"))
+
+
+def test_options_with_default_values_are_folded_away(contents_of):
+    text = render(contents_of())
+
+    folded = re.search(
+        r"<details>\s*<summary>1 options? with.*?</details>", text, re.DOTALL
+    ).group()
+    assert "lr" in folded
+    assert "epochs" not in folded
+    assert "epochs12budget 10m" in words(parsed(text).with_id("configuration"))
 
 
 def test_the_picture_of_a_detection_counts_what_is_sure_enough(contents_of):
@@ -307,6 +387,9 @@ def test_the_picture_of_a_segmentation_has_three_panels_and_a_legend(contents_of
         (None, None),
         (ClassTarget(1), None),
         (None, ClassPrediction(torch.tensor([0.5, 0.3, 0.2]))),
+        (LabelsTarget((1,)), None),
+        (LabelsTarget(()), None),
+        (None, LabelsPrediction(torch.tensor([0.5, 0.3, 0.2]))),
         (BoxTargets(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64)), None),
         (None, Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))),
         (MaskTarget(torch.zeros(20, 30, dtype=torch.uint8)), None),
@@ -330,6 +413,7 @@ def test_large_pictures_in_any_number_keep_the_file_small(task, contents_of, tmp
     mask = torch.zeros(750, 1000, dtype=torch.uint8)
     truths = {
         "classification": (ClassTarget(0), None),
+        "multilabel": (LabelsTarget((0,)), None),
         "detection": (BoxTargets(torch.zeros(1, 4), torch.tensor([0])), None),
         "segmentation": (MaskTarget(mask), LabelMap(mask)),
     }
@@ -342,7 +426,9 @@ def test_large_pictures_in_any_number_keep_the_file_small(task, contents_of, tmp
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert len(text) < 5_000_000
     page = parsed(text)
-    shown = len(page.all("figure")) - 3  # the charts
+    shown = len(
+        [one for one in page.all("figure") if "chart" not in one.attributes.get("class", "")]
+    )
     assert 4 <= shown <= 24
     if shown < 24:
         assert f"{24 - shown} more left out" in words(page.with_id("pictures"))

@@ -15,6 +15,8 @@ from manako.structures import (
     ClassTarget,
     Detections,
     LabelMap,
+    LabelsPrediction,
+    LabelsTarget,
     MaskTarget,
 )
 
@@ -58,6 +60,28 @@ def test_an_unknown_truth_is_an_empty_cell(tmp_path):
     write_predictions(tmp_path / "p.csv", rows, "classification", ["cat", "dog"])
 
     assert read(tmp_path / "p.csv")[1] == ["a.png", "", "dog", "0.750000"]
+
+
+def test_several_labels_stand_in_one_cell_beside_the_probability_of_each(tmp_path):
+    rows = [
+        ("a.png", LabelsTarget((0, 2)), LabelsPrediction(torch.tensor([0.25, 0.75, 0.5]))),
+        ("=b.png", LabelsTarget(()), LabelsPrediction(torch.tensor([0.25, 0.25, 0.25]))),
+        ("c.png", None, LabelsPrediction(torch.tensor([1.0, 0.0, 0.0]))),
+    ]
+
+    write_predictions(tmp_path / "p.csv", rows, "multilabel", ["=cat", "dog", "owl"])
+
+    assert read(tmp_path / "p.csv") == [
+        [
+            "path",
+            "truth",
+            "predicted",
+            *(f"probability of {one}" for one in ["=cat", "dog", "owl"]),
+        ],
+        ["a.png", "'=cat|owl", "dog|owl", "0.250000", "0.750000", "0.500000"],
+        ["'=b.png", "", "", "0.250000", "0.250000", "0.250000"],
+        ["c.png", "", "'=cat", "1.000000", "0.000000", "0.000000"],
+    ]
 
 
 def test_each_box_has_a_line(tmp_path):
@@ -115,10 +139,11 @@ def test_guarding_can_be_undone_and_leaves_no_formula(text):
     assert not guarded(text).startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
-@pytest.mark.parametrize("task", ["classification", "detection", "segmentation"])
+@pytest.mark.parametrize("task", ["classification", "multilabel", "detection", "segmentation"])
 def test_a_prediction_of_another_task_is_refused_and_nothing_is_written(task, tmp_path):
     other = {
         "classification": LabelMap(torch.zeros(2, 2, dtype=torch.uint8)),
+        "multilabel": ClassPrediction(torch.tensor([1.0])),
         "detection": ClassPrediction(torch.tensor([1.0])),
         "segmentation": ClassPrediction(torch.tensor([1.0])),
     }

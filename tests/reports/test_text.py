@@ -1,32 +1,30 @@
 from __future__ import annotations
 
-from manako.reports.text import scores_table
+from manako.reports.text import class_table, overall_table
 from manako.structures import Score, Scores
 
 
-def test_the_first_row_is_the_whole_and_each_class_follows_in_the_given_order():
-    scores = Scores(
-        "mean_iou",
-        {"pixel_accuracy": Score(0.9), "mean_iou": Score(0.5, 0.4, 0.6)},
-        {"road": {"iou": Score(0.25)}, "car": {"iou": Score(float("nan"))}},
-    )
+def test_the_headline_stands_first_and_intervals_where_they_are_known():
+    overall = {"pixel_accuracy": Score(0.9), "mean_iou": Score(0.5, 0.4, 0.6)}
 
-    columns, rows = scores_table(scores, ["car", "road", "tree"])
+    columns, rows = overall_table(Scores("mean_iou", overall))
 
-    assert columns == ("class", "mean iou", "pixel accuracy", "iou")
+    assert columns == ("score", "value", "95 % from", "to")
     assert rows == [
-        ("all", "0.500", "0.900", ""),
-        ("95 % from", "0.400", "", ""),
-        ("95 % to", "0.600", "", ""),
-        ("car", "", "", "–"),
-        ("road", "", "", "0.250"),
+        ("mean IoU", "0.500", "0.400", "0.600"),
+        ("pixel accuracy", "0.900", "", ""),
     ]
 
 
-def test_a_score_of_the_same_name_stands_in_one_column():
-    scores = Scores("recall", {"recall": Score(0.5)}, {"car": {"recall": Score(0.25)}})
+def test_classes_follow_in_the_given_order_and_those_without_scores_are_left_out():
+    of_class = {
+        "road": {"iou": Score(0.25), "accuracy": Score(0.75)},
+        "car": {"iou": Score(float("nan"))},
+    }
 
-    assert scores_table(scores, ["car"]) == (
-        ("class", "recall"),
-        [("all", "0.500"), ("car", "0.250")],
+    table = class_table(Scores("x", {"x": Score(0)}, of_class), ["car", "road", "tree"])
+
+    assert table == (
+        ("class", "IoU", "accuracy"),
+        [("car", "–", ""), ("road", "0.250", "0.750")],
     )

@@ -18,7 +18,7 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Train on 1,797 handwritten digits, score, predict and report, in about a minute."""
-    from manako.cli.results import show_predictions, show_run
+    from manako.cli.results import show_answers, show_run
     from manako.console.messages import set_quiet
     from manako.recipes.digits import digits
 
@@ -26,4 +26,4 @@ def demo(
     run, found = digits(out)
     show_run(run, json)
     if not json:
-        show_predictions(found, run.recognizer.classes, least_score=0.0, json=False)
+        show_answers(found, json=False)

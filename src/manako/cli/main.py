@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import typer
 from typer.main import get_command
 
-from manako.cli import cache, demo, info, models, predict, resume, train, val
+from manako.cli import cache, check, demo, info, models, predict, resume, train, val
 from manako.errors import ManakoError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("check")(check.check)
 app.command("train")(train.train)
 app.command("resume")(resume.resume)
 app.command("val")(val.val)

@@ -13,18 +13,18 @@ import numpy as np
 from PIL import Image
 
 from manako.console.messages import say
+from manako.reports.answers import Answer
 from manako.runs.predict import predict_pictures
 from manako.runs.result import Run
 from manako.runs.start import train
 from manako.storage import write_bytes_atomic
-from manako.structures import Prediction
 
 _TEST_SHARE = 5  # every fifth picture of a digit
 _SHOWN = 3
 
 
-def digits(folder: Path) -> tuple[Run, list[tuple[str, Prediction]]]:
-    """Train `quick32` on the digits; the run, and its predictions for three held-out pictures.
+def digits(folder: Path) -> tuple[Run, list[Answer]]:
+    """Train `quick32` on the digits; the run, and its answers for three held-out pictures.
 
     Command: `manako demo`. On two cores of a laptop: under 90 seconds. Expected on the 364 test
     pictures: 98 % correct or more.

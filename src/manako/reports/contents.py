@@ -10,7 +10,7 @@ from torch import Tensor
 from manako.errors import ShapeError, UnknownName
 from manako.structures import Prediction, Scores, Target
 
-TASKS = ("classification", "detection", "segmentation")
+TASKS = ("classification", "multilabel", "detection", "segmentation")
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,12 @@ class ReportContents:
     """Everything a report shows; what is empty is left out of it.
 
     `facts` are lines such as model, parameters, minutes, machine. `data` is split -> class ->
-    count: pictures (classification), boxes (detection) or pictures that show the class
-    (segmentation). `curves` are rows with "step" and any of "epoch", "seconds", "loss", "loss/...",
-    "lr", "val/..."; a row may lack any of them. `scores` is split -> scores. `pictures` come worst
-    first. `config` is option -> (value, where it came from).
+    count: pictures (classification), boxes (detection) or pictures that show the class (the
+    others). `notes` are what is worth knowing of the data, a line each. `curves` are rows with
+    "step" and any of "epoch", "seconds", "loss", "loss/...", "lr", "val/..."; a row may lack any of
+    them. `scores` is split -> scores. `pictures` come worst first; for classification they are
+    mistakes, the one with the surest wrong answer first. `config` is option -> (value, where it
+    came from).
     """
 
     title: str

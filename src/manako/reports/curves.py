@@ -10,12 +10,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from manako.reports.numbers import axis_text
+from manako.reports.numbers import axis_text, score_name
 
 WIDTH, HEIGHT = 440, 250
 LEFT, RIGHT, TOP, BOTTOM = 58, 26, 12, 38  # margins around the plot, for the numbers of the axes
 MOST_POINTS = 200
 """A longer curve is drawn as means of equal stretches of steps, with the range of each behind."""
+NOT_DRAWN = ("weighted_", "ece")
+"""Beginnings of scores that are not drawn: weighted means follow the others, and a calibration
+error is good when it is small."""
 
 Point = tuple[float, float]
 
@@ -50,6 +53,7 @@ def charts(rows: Sequence[Mapping[str, float]]) -> list[Chart]:
     keys = list(dict.fromkeys(key for row in rows for key in row))
     losses = [key for key in keys if key in ("loss", "val/loss") or key.startswith("loss/")]
     scores = [key for key in keys if key.startswith("val/") and key not in losses]
+    scores = [key for key in scores if not key.removeprefix("val/").startswith(NOT_DRAWN)]
     groups = (
         ("Loss", losses),
         ("Scores on validation", scores),
@@ -120,8 +124,17 @@ def _line(name: str, points: list[Point], at: Callable[[Point], Point]) -> Line:
         path=_path([at(point) for point in middle]),
         band=band,
         dot=at(points[0]) if len(points) == 1 else None,
-        summary=f"{name}: " + ", ".join(said),
+        summary=f"{_said(name)}: " + ", ".join(said),
     )
+
+
+def _said(name: str) -> str:
+    """The name of a curve as a reader sees it.
+
+    >>> _said("val/macro_f1"), _said("val/loss")
+    ('macro F1', 'loss on validation')
+    """
+    return "loss on validation" if name == "val/loss" else score_name(name.removeprefix("val/"))
 
 
 def _short(value: float) -> float:

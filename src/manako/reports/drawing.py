@@ -24,6 +24,8 @@ from manako.structures import (
     ClassTarget,
     Detections,
     LabelMap,
+    LabelsPrediction,
+    LabelsTarget,
     MaskTarget,
     Prediction,
     Target,
@@ -34,6 +36,9 @@ SMALL_SIDE = 256
 Tag = tuple[tuple[int, int], str, tuple[Colour, Colour]]
 """Upper left corner, text, colours of field and letters."""
 
+MOST_LINES = 8
+"""Of labels below a picture; how many more there are is said in one more."""
+LEAST_BAND = 16  # letters' heights: how wide the band with a class is at least
 OVERLAY_SHARE = 0.6  # of the class colour in an overlay; the rest is the picture
 SAME_OBJECT_IOU = 0.5
 
@@ -43,19 +48,28 @@ def draw_prediction(
     prediction: Prediction,
     classes: Sequence[str],
     truth: Target | None = None,
+    *,
+    top: int = 1,
+    is_unknown: bool = False,
 ) -> Image.Image:
     """A picture that shows `prediction`, and `truth` where it is given.
 
-    `image` uint8 [C, H, W], C = 1 or 3, with prediction and truth in its pixels. A class is written
-    below the picture; boxes are drawn on it; label maps are laid over it (truth beside prediction)
-    with a legend below. Pictures smaller than `SMALL_SIDE` are enlarged by a whole factor.
-    Raises UsageError where prediction and truth belong to different tasks.
+    `image` uint8 [C, H, W], C = 1 or 3, with prediction and truth in its pixels. The `top` classes
+    or the labels are written on a band below the picture, "unknown" above them if `is_unknown`;
+    boxes are drawn on it; label maps are laid over it (truth beside prediction) with a legend
+    below. Pictures smaller than `SMALL_SIDE` are enlarged by a whole factor. Raises
+    UsageError where prediction and truth belong to different tasks.
     """
     picture = to_pillow(image)
     factor = enlargement(picture.size, SMALL_SIDE)
     match prediction, truth:
         case ClassPrediction(), ClassTarget() | None:
-            return _with_class(enlarged(picture, factor), prediction, classes, truth)
+            lines = _class_lines(prediction, classes, truth, top)
+            if is_unknown:
+                lines = ["unknown, best guess:", *lines]
+            return _with_band(enlarged(picture, factor), lines)
+        case LabelsPrediction(), LabelsTarget() | None:
+            return _with_band(enlarged(picture, factor), _label_lines(prediction, classes, truth))
         case Detections(), BoxTargets() | None:
             return draw_boxes(enlarged(picture, factor), prediction, classes, truth, scale=factor)
         case LabelMap(), MaskTarget() | None:
@@ -94,16 +108,44 @@ def enlarged(picture: Image.Image, factor: int) -> Image.Image:
 # ---------------------------------------------------------------- classification
 
 
-def _with_class(
-    picture: Image.Image,
-    prediction: ClassPrediction,
-    classes: Sequence[str],
-    truth: ClassTarget | None,
-) -> Image.Image:
-    lines = [f"{class_label(prediction.label, classes)} {prediction.score:.2f}"]
+def _class_lines(
+    prediction: ClassPrediction, classes: Sequence[str], truth: ClassTarget | None, top: int
+) -> list[str]:
+    values = prediction.probabilities.tolist()
+    order = sorted(range(len(values)), key=lambda label: (-values[label], label))[:top]
+    lines = [_numbered(label, values[label], classes) for label in order]
     if truth is not None:
         lines.append(f"truth: {class_label(truth.label, classes)}")
-    return _above(picture, lines_image([(line, None) for line in lines], picture.width, 14))
+    return lines
+
+
+def _label_lines(
+    prediction: LabelsPrediction, classes: Sequence[str], truth: LabelsTarget | None
+) -> list[str]:
+    """The labels found, the surest first, wrong ones marked; then those that were missed."""
+    values = prediction.probabilities.tolist()
+    found = sorted(prediction.labels, key=lambda label: (-values[label], label))
+    named = [_numbered(label, value, classes) for label, value in enumerate(values)]
+    if truth is None:
+        lines = [named[label] for label in found]
+    else:
+        lines = [("" if label in truth.labels else "wrong: ") + named[label] for label in found]
+        lines += [f"missed: {named[label]}" for label in truth.labels if label not in found]
+    if len(lines) > MOST_LINES:
+        lines = [*lines[:MOST_LINES], f"and {len(lines) - MOST_LINES} more"]
+    return lines or ["nothing"]
+
+
+def _numbered(label: int, probability: float, classes: Sequence[str]) -> str:
+    """The number comes first, where a long name cannot push it out of the picture."""
+    return f"{probability:.2f} {class_label(label, classes)}"
+
+
+def _with_band(picture: Image.Image, lines: Sequence[str]) -> Image.Image:
+    """`picture` above a white band of text, in letters that fit the picture's size."""
+    letters = max(14, round(max(picture.size) / 32))
+    width = max(picture.width, LEAST_BAND * letters)
+    return _above(picture, lines_image([(line, None) for line in lines], width, letters))
 
 
 def _above(upper: Image.Image, lower: Image.Image) -> Image.Image:

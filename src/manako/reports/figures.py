@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from manako.console.progress import track
 from manako.reports.colours import as_hex, class_colour
 from manako.reports.contents import Picture
 from manako.reports.drawing import (
@@ -26,6 +27,8 @@ from manako.structures import (
     ClassTarget,
     Detections,
     LabelMap,
+    LabelsPrediction,
+    LabelsTarget,
     MaskTarget,
 )
 
@@ -73,12 +76,14 @@ def figures(
     """The first of `pictures`, as many as fit into `most_bytes`."""
     made: list[Figure] = []
     room = most_bytes
-    for picture in pictures:
-        figure = _figure(picture, classes)
-        room -= sum(len(panel.address) for panel in figure.panels)
-        if room < 0:
-            break
-        made.append(figure)
+    with track("drawing the report", total=len(pictures), unit="pictures") as bar:
+        for picture in pictures:
+            figure = _figure(picture, classes)
+            room -= sum(len(panel.address) for panel in figure.panels)
+            if room < 0:
+                break
+            made.append(figure)
+            bar.advance()
     return made
 
 
@@ -108,6 +113,8 @@ def _figure(picture: Picture, classes: Sequence[str]) -> Figure:
         return _boxes_figure(picture, classes)
     if isinstance(known, (MaskTarget, LabelMap)):
         return _maps_figure(picture, classes)
+    if isinstance(known, (LabelsTarget, LabelsPrediction)):
+        return _labels_figure(picture, classes)
     return _class_figure(picture, classes)
 
 
@@ -119,8 +126,6 @@ def _name(index: int, classes: Sequence[str]) -> str:
 
 
 def _class_figure(picture: Picture, classes: Sequence[str]) -> Figure:
-    shown = _at_most(to_pillow(picture.image), LONG_SIDE)
-    factor = max(1, CARD_SIDE // max(shown.size))
     truth, said = picture.truth, picture.prediction
     given = said.probabilities.tolist() if isinstance(said, ClassPrediction) else []
     lines = []
@@ -133,14 +138,47 @@ def _class_figure(picture: Picture, classes: Sequence[str]) -> Figure:
         and isinstance(said, ClassPrediction)
         and truth.label != said.label
     )
-    panel = Panel(
-        address=_address(shown),
+    return Figure(picture.name, (_card(picture, lines),), tuple(lines), wrong)
+
+
+def _labels_figure(picture: Picture, classes: Sequence[str]) -> Figure:
+    """What is true, what was found, and the difference: what was missed and what is wrong."""
+    truth, said = picture.truth, picture.prediction
+    given = said.probabilities.tolist() if isinstance(said, LabelsPrediction) else []
+    found = set(said.labels) if isinstance(said, LabelsPrediction) else set()
+    true = set(truth.labels) if isinstance(truth, LabelsTarget) else set()
+    compared = isinstance(truth, LabelsTarget) and isinstance(said, LabelsPrediction)
+    rows = [
+        ("truth", true, isinstance(truth, LabelsTarget)),
+        ("found", found, isinstance(said, LabelsPrediction)),
+        ("missed", true - found, compared and bool(true - found)),
+        ("wrong", found - true, compared and bool(found - true)),
+    ]
+    lines = [(what, _labels_text(labels, classes, given)) for what, labels, tell in rows if tell]
+    return Figure(picture.name, (_card(picture, lines),), tuple(lines), compared and true != found)
+
+
+def _labels_text(labels: set[int], classes: Sequence[str], given: Sequence[float]) -> str:
+    """The names of some classes with their probabilities.
+
+    >>> _labels_text({1, 0}, ["cat", "dog"], [0.25, 0.75]), _labels_text(set(), ["cat"], [0.1])
+    ('cat (0.25), dog (0.75)', 'nothing')
+    """
+    named = [_with_probability(label, classes, given) for label in sorted(labels)]
+    return ", ".join(named) if named else "nothing"
+
+
+def _card(picture: Picture, lines: Sequence[tuple[str, str]]) -> Panel:
+    """The picture alone, enlarged by a whole factor where it is small."""
+    shown = at_most(to_pillow(picture.image), LONG_SIDE)
+    factor = max(1, CARD_SIDE // max(shown.size))
+    return Panel(
+        address=data_address(shown),
         width=shown.width * factor,
         height=shown.height * factor,
         alt=_alt(picture, lines),
         crisp=factor > 1,
     )
-    return Figure(picture.name, (panel,), tuple(lines), wrong)
 
 
 def _with_probability(index: int, classes: Sequence[str], given: Sequence[float]) -> str:
@@ -155,7 +193,7 @@ def _with_probability(index: int, classes: Sequence[str], given: Sequence[float]
 
 def _boxes_figure(picture: Picture, classes: Sequence[str]) -> Figure:
     whole = to_pillow(picture.image)
-    shown = enlarged(_at_most(whole, LONG_SIDE), enlargement(whole.size, LONG_SIDE // 2))
+    shown = enlarged(at_most(whole, LONG_SIDE), enlargement(whole.size, LONG_SIDE // 2))
     truth = picture.truth if isinstance(picture.truth, BoxTargets) else None
     said = picture.prediction if isinstance(picture.prediction, Detections) else None
     found = None if said is None else said.above(LEAST_BOX_SCORE)
@@ -166,20 +204,20 @@ def _boxes_figure(picture: Picture, classes: Sequence[str]) -> Figure:
         lines.append(("found", _counts(found.labels.tolist(), classes)))
     lines.append(("error", f"{picture.error:.2f}"))
     drawn = draw_boxes(shown, found, classes, truth, scale=shown.width / whole.width)
-    panel = Panel(_address(drawn), drawn.width, drawn.height, _alt(picture, lines))
+    panel = Panel(data_address(drawn), drawn.width, drawn.height, _alt(picture, lines))
     return Figure(picture.name, (panel,), tuple(lines), picture.error > 0)
 
 
 def _maps_figure(picture: Picture, classes: Sequence[str]) -> Figure:
     whole = to_pillow(picture.image)
-    shown = enlarged(_at_most(whole, PANEL_SIDE), enlargement(whole.size, PANEL_SIDE // 2))
+    shown = enlarged(at_most(whole, PANEL_SIDE), enlargement(whole.size, PANEL_SIDE // 2))
     views = [("picture", shown)]
     if isinstance(picture.truth, MaskTarget):
         views.append(("truth", overlay(shown, picture.truth.mask)))
     if isinstance(picture.prediction, LabelMap):
         views.append(("prediction", overlay(shown, picture.prediction.mask)))
     panels = tuple(
-        Panel(_address(view), view.width, view.height, f"{picture.name}: {title}", title)
+        Panel(data_address(view), view.width, view.height, f"{picture.name}: {title}", title)
         for title, view in views
     )
     lines = (("error", f"{picture.error:.2f}"),)
@@ -206,7 +244,7 @@ def _alt(picture: Picture, lines: Sequence[tuple[str, str]]) -> str:
 # ---------------------------------------------------------------- embedding
 
 
-def _at_most(picture: Image.Image, long_side: int) -> Image.Image:
+def at_most(picture: Image.Image, long_side: int) -> Image.Image:
     """`picture`, made smaller where its longer side is longer than `long_side`."""
     share = long_side / max(picture.size)
     if share >= 1:
@@ -215,7 +253,7 @@ def _at_most(picture: Image.Image, long_side: int) -> Image.Image:
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 
-def _address(picture: Image.Image) -> str:
+def data_address(picture: Image.Image) -> str:
     """A data address: PNG for small pictures, whose pixels matter, else JPEG."""
     data = io.BytesIO()
     if max(picture.size) <= 128:

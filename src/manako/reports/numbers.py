@@ -8,6 +8,17 @@ from manako.structures import Score
 
 NO_NUMBER = "–"
 
+_WORDS = {
+    "ap": "AP",
+    "auc": "AUC",
+    "ece": "ECE",
+    "f1": "F1",
+    "iou": "IoU",
+    "roc": "ROC",
+    "top5": "top-5",
+}
+"""Parts of the names of scores that are not written as they are."""
+
 
 def number_text(value: float | None, digits: int = 3) -> str:
     """`value` with `digits` decimals; a dash where there is none.
@@ -34,10 +45,10 @@ def interval_text(score: Score) -> str:
 def score_name(key: str) -> str:
     """The name of a score as a reader sees it.
 
-    >>> score_name("mean_iou")
-    'mean iou'
+    >>> score_name("mean_iou"), score_name("top5_accuracy"), score_name("roc_auc")
+    ('mean IoU', 'top-5 accuracy', 'ROC AUC')
     """
-    return key.replace("_", " ")
+    return " ".join(_WORDS.get(word, word) for word in key.split("_"))
 
 
 def axis_text(value: float) -> str:

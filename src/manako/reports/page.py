@@ -17,20 +17,29 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from manako.reports import curves, reliability
 from manako.reports.contents import ReportContents
-from manako.reports.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, charts
 from manako.reports.figures import LEAST_BOX_SCORE, figures, legend
 from manako.reports.numbers import interval_text, number_text, score_name
 from manako.reports.tables import class_table, confusion, data_summary, overall_rows
 from manako.storage.files import write_text_atomic
+from manako.structures.predictions import LABEL_FROM
 
 UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Unicode categories of letters without a shape: controls, formats, lone surrogates, breaks."""
 
 COUNTED = {
     "classification": "pictures",
+    "multilabel": "pictures that show the class",
     "detection": "boxes",
     "segmentation": "pictures that show the class",
+}
+
+HEADINGS = {
+    "classification": "The most confident mistakes",
+    "multilabel": "Missed and wrong labels, the worst first",
+    "detection": "Pictures, the worst first",
+    "segmentation": "Pictures, the worst first",
 }
 
 
@@ -42,32 +51,34 @@ def write_report(path: Path, contents: ReportContents) -> None:
 def render(contents: ReportContents) -> str:
     """The page as text; the same contents give the same text."""
     return (
-        _environment()
+        environment()
         .get_template("report.jinja")
         .render(
             contents=contents,
-            style=Markup(_style()),
-            policy=_policy(),
+            style=Markup(style()),
+            policy=policy(),
             headline=_headline(contents),
             data=_data(contents),
-            charts=charts(contents.curves),
+            charts=curves.charts(contents.curves),
             plot={
-                "width": WIDTH,
-                "height": HEIGHT,
-                "left": LEFT,
-                "right": WIDTH - RIGHT,
-                "top": TOP,
-                "bottom": HEIGHT - BOTTOM,
+                "width": curves.WIDTH,
+                "height": curves.HEIGHT,
+                "left": curves.LEFT,
+                "right": curves.WIDTH - curves.RIGHT,
+                "top": curves.TOP,
+                "bottom": curves.HEIGHT - curves.BOTTOM,
             },
             overall=overall_rows(contents.scores),
             splits=_splits(contents),
+            config=_config(contents),
             **_pictures(contents),
         )
     )
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Where the templates are, and how text becomes safe."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader("manako.reports"),
         autoescape=True,
@@ -98,16 +109,17 @@ def _visible(value: object) -> object:
 
 
 @functools.cache
-def _style() -> str:
-    environment = _environment()
-    if environment.loader is None:
+def style() -> str:
+    """The one style sheet of all pages."""
+    made = environment()
+    if made.loader is None:
         raise RuntimeError("the environment of the report has no loader")
-    return environment.loader.get_source(environment, "report.css")[0]
+    return made.loader.get_source(made, "report.css")[0]
 
 
-def _policy() -> str:
+def policy() -> str:
     """Pictures from the page itself, this one style sheet by its hash, and nothing else."""
-    digest = base64.b64encode(hashlib.sha256(_style().encode("utf-8")).digest()).decode("ascii")
+    digest = base64.b64encode(hashlib.sha256(style().encode("utf-8")).digest()).decode("ascii")
     return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; form-action 'none'"
 
 
@@ -128,7 +140,7 @@ def _headline(contents: ReportContents) -> dict[str, Any] | None:
 def _data(contents: ReportContents) -> dict[str, Any] | None:
     if not contents.data and not contents.notes:
         return None
-    additive = contents.task != "segmentation"
+    additive = contents.task in ("classification", "detection")
     return {
         "counted": COUNTED[contents.task],
         "summary": data_summary(contents.data, contents.classes, additive),
@@ -146,16 +158,45 @@ def _splits(contents: ReportContents) -> list[dict[str, Any]]:
             if contents.scores[split].per_class
             else None,
             "confusion": confusion(contents.scores[split], contents.classes, shares),
+            "reliability": reliability.reliability_diagram(contents.scores[split]),
+            "frame": _reliability_frame(number),
         }
-        for split in ordered
+        for number, split in enumerate(ordered, start=1)
     ]
+
+
+def _reliability_frame(number: int) -> dict[str, int]:
+    """Where the axes of the reliability diagram of the split of this number are."""
+    bottom = reliability.TOP + reliability.SIDE
+    return {
+        "number": number,
+        "width": reliability.WIDTH,
+        "height": reliability.HEIGHT,
+        "left": reliability.LEFT,
+        "right": reliability.LEFT + reliability.SIDE,
+        "top": reliability.TOP,
+        "bottom": bottom,
+        "strip": bottom + reliability.GAP,
+        "floor": bottom + reliability.GAP + reliability.STRIP,
+    }
+
+
+def _config(contents: ReportContents) -> dict[str, list[tuple[str, str, str]]]:
+    """Option, value and origin, apart for what somebody or the data decided and for the rest."""
+    rows = [(option, value, origin) for option, (value, origin) in contents.config.items()]
+    return {
+        "decided": [row for row in rows if row[2] != "default"],
+        "defaults": [row for row in rows if row[2] == "default"],
+    }
 
 
 def _pictures(contents: ReportContents) -> dict[str, Any]:
     shown = figures(contents.pictures, contents.classes)
     return {
+        "heading": HEADINGS[contents.task],
         "figures": shown,
         "left_out": len(contents.pictures) - len(shown),
         "legend": legend(contents.pictures[: len(shown)], contents.classes),
         "least_box_score": number_text(LEAST_BOX_SCORE, 2),
+        "label_probability": number_text(LABEL_FROM, 2),
     }

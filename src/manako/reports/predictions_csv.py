@@ -2,6 +2,8 @@
 
 Classification, a line for each picture:
     path, truth, predicted, probability
+Multi-label, a line for each picture; labels are joined by `|`, as data sets are written:
+    path, truth, predicted, probability of CLASS for each class
 Detection, a line for each box found (a picture in which nothing was found has none), in pixels:
     path, class, score, xmin, ymin, xmax, ymax
 Segmentation, a line for each picture:
@@ -29,6 +31,8 @@ from manako.structures import (
     ClassTarget,
     Detections,
     LabelMap,
+    LabelsPrediction,
+    LabelsTarget,
     MaskTarget,
     Prediction,
     Target,
@@ -48,14 +52,20 @@ def write_predictions(path: Path, rows: Iterable[Row], task: str, classes: Seque
     """
     lines_of = {
         "classification": _class_lines,
+        "multilabel": _label_lines,
         "detection": _box_lines,
         "segmentation": _map_lines,
     }
     if task not in lines_of:
         raise UnknownName("task", task, TASKS)
+    write_table(path, lines_of[task](rows, classes))
+
+
+def write_table(path: Path, lines: Iterable[Sequence[str]]) -> None:
+    """Write `lines` as CSV in UTF-8, whole or not at all; the cells must be guarded already."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerows(lines_of[task](rows, classes))
+    writer.writerows(lines)
     write_bytes_atomic(path, text.getvalue().encode("utf-8", errors="backslashreplace"))
 
 
@@ -77,6 +87,15 @@ def unguarded(text: str) -> str:
     return text[1:] if text.startswith("'") else text
 
 
+def joined_labels(names: Iterable[str]) -> str:
+    """Several labels in one cell.
+
+    >>> joined_labels(["cat", "dog"]), joined_labels([])
+    ('cat|dog', '')
+    """
+    return guarded("|".join(names))
+
+
 def _refuse(name: str, prediction: Prediction, task: str) -> UsageError:
     return UsageError(f"{name}: a {type(prediction).__name__} is no prediction of {task}")
 
@@ -89,6 +108,19 @@ def _class_lines(rows: Iterable[Row], classes: Sequence[str]) -> Iterator[Sequen
         known = guarded(classes[truth.label]) if isinstance(truth, ClassTarget) else ""
         predicted = guarded(classes[prediction.label])
         yield guarded(name), known, predicted, f"{prediction.score:.6f}"
+
+
+def _label_lines(rows: Iterable[Row], classes: Sequence[str]) -> Iterator[Sequence[str]]:
+    yield "path", "truth", "predicted", *(f"probability of {name}" for name in classes)
+    for name, truth, prediction in rows:
+        if not isinstance(prediction, LabelsPrediction):
+            raise _refuse(name, prediction, "multilabel")
+        true = truth.labels if isinstance(truth, LabelsTarget) else ()
+        cells = [
+            joined_labels(classes[label] for label in one) for one in (true, prediction.labels)
+        ]
+        given = (f"{value:.6f}" for value in prediction.probabilities.tolist())
+        yield guarded(name), *cells, *given
 
 
 def _box_lines(rows: Iterable[Row], classes: Sequence[str]) -> Iterator[Sequence[str]]:

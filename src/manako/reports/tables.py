@@ -10,7 +10,10 @@ from manako.reports.numbers import interval_text, number_text, score_name
 from manako.structures import Score, Scores
 
 MANY_CLASSES = 40
-"""Above this a table of classes is folded away behind a summary, and confusion is a list."""
+"""Above this a table of classes is folded away behind a summary; so is the confusion matrix, behind
+a list of the largest mistakes."""
+TOO_MANY_CLASSES = 150
+"""Above this the list stands alone: nobody reads such a matrix, and it would fill the file."""
 HEAT_LEVELS = 10
 LEAST_SHADED = 0.01  # a share of the row that is less is not shaded
 MOST_CONFUSIONS = 20
@@ -46,11 +49,15 @@ class Heat:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Truth in rows, prediction in columns; or, for many classes, only the largest mistakes."""
+    """Truth in rows, prediction in columns; for many classes also the largest mistakes, first.
 
-    matrix: tuple[tuple[str, tuple[Heat, ...]], ...] = ()
+    `largest` is (truth, predicted, count, share of the truth); a field of `matrix` is None where
+    nothing was counted.
+    """
+
+    matrix: tuple[tuple[str, tuple[Heat | None, ...]], ...] = ()
     largest: tuple[tuple[str, str, str, str], ...] = ()
-    """(truth, predicted, count, share of the truth)"""
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,34 +164,39 @@ def _percent(share: float) -> float:
 def confusion(scores: Scores, classes: Sequence[str], as_shares: bool) -> Confusion | None:
     """The confusion matrix of `scores`, if it has one; `as_shares` writes shares of the row.
 
-    With more than `MANY_CLASSES` classes only the largest mistakes are listed.
+    With more than `MANY_CLASSES` classes the largest mistakes come first, with more than
+    `TOO_MANY_CLASSES` alone.
     """
     if scores.confusion is None:
         return None
-    if len(classes) > MANY_CLASSES:
-        return Confusion(largest=_largest_mistakes(scores.confusion, classes))
+    many = len(classes) > MANY_CLASSES
+    largest = _largest_mistakes(scores.confusion, classes) if many else ()
+    if len(classes) > TOO_MANY_CLASSES:
+        return Confusion(largest=largest)
     rows = []
     for truth, counts in zip(classes, scores.confusion, strict=True):
         total = sum(counts)
-        fields = []
-        for predicted, count in zip(classes, counts, strict=True):
-            share = count / total if total else 0.0
-            text = _share_text(share) if as_shares else (f"{count:,}" if count else "")
-            level = max(round(share * HEAT_LEVELS), int(share >= LEAST_SHADED))
-            title = f"{truth} taken for {predicted}: {count:,} of {total:,} ({share:.1%})"
-            fields.append(Heat(text, level, title))
-        rows.append((truth, tuple(fields)))
-    return Confusion(matrix=tuple(rows))
+        fields = tuple(
+            _heat(truth, predicted, count, total, as_shares) if count else None
+            for predicted, count in zip(classes, counts, strict=True)
+        )
+        rows.append((truth, fields))
+    return Confusion(tuple(rows), largest, folded=many)
+
+
+def _heat(truth: str, predicted: str, count: int, total: int, as_shares: bool) -> Heat:
+    share = count / total
+    level = max(round(share * HEAT_LEVELS), int(share >= LEAST_SHADED))
+    title = f"{truth} taken for {predicted}: {count:,} of {total:,} ({share:.1%})"
+    return Heat(_share_text(share) if as_shares else f"{count:,}", level, title)
 
 
 def _share_text(share: float) -> str:
-    """Whole per cents; nothing for nothing, and a mark for less than a half.
+    """Whole per cents, and a mark for less than a half.
 
-    >>> [_share_text(share) for share in (0.0, 0.001, 0.256, 1.0)]
-    ['', '<1', '26', '100']
+    >>> [_share_text(share) for share in (0.001, 0.256, 1.0)]
+    ['<1', '26', '100']
     """
-    if share == 0:
-        return ""
     return "<1" if share < 0.005 else f"{100 * share:.0f}"
 
 

@@ -1,49 +1,83 @@
-"""Scores as a table of plain text, for a terminal."""
+"""Scores as tables of plain text, for a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from manako.reports.numbers import number_text, score_name
+from manako.reports.numbers import interval_text, number_text, score_name
 from manako.structures import Scores
 
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
+"""Column titles and rows."""
 
-def scores_table(
-    scores: Scores, classes: Sequence[str]
-) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Column titles and rows: first all pictures together, then each class in the given order.
 
-    Where 95 % intervals were computed, their ends follow in two rows of their own, so that every
-    cell is one number. A score that a row does not have is an empty cell; one that cannot be
-    computed, such as the recall of a class without pictures, is a dash.
+def overall_table(scores: Scores) -> Table:
+    """A row for each score of all pictures, the headline first, with the ends of its 95 % interval.
+
+    The ends are empty where no interval was computed; a value that cannot be computed is a dash.
 
     >>> from manako.structures import Score
-    >>> overall = {"accuracy": Score(0.9, 0.8, 1.0)}
-    >>> scores = Scores("accuracy", overall, {"cat": {"recall": Score(1)}})
-    >>> columns, rows = scores_table(scores, ["cat"])
+    >>> overall = {"macro_f1": Score(0.5), "accuracy": Score(0.9, 0.8, 1.0)}
+    >>> columns, rows = overall_table(Scores("accuracy", overall))
     >>> for row in [columns, *rows]:
     ...     print(row)
-    ('class', 'accuracy', 'recall')
-    ('all', '0.900', '')
-    ('95 % from', '0.800', '')
-    ('95 % to', '1.000', '')
-    ('cat', '', '1.000')
+    ('score', 'value', '95 % from', 'to')
+    ('accuracy', '0.900', '0.800', '1.000')
+    ('macro F1', '0.500', '', '')
     """
-    of_class = [scores.per_class[label] for label in classes if label in scores.per_class]
-    names = [scores.headline, *scores.overall, *(name for own in of_class for name in own)]
-    names = list(dict.fromkeys(names))
+    rows = []
+    for name in _names([scores]):
+        score = scores.overall[name]
+        ends = ["" if end is None else number_text(end) for end in (score.low, score.high)]
+        rows.append((score_name(name), number_text(score.value), *ends))
+    return ("score", "value", "95 % from", "to"), rows
 
-    def row(title: str, values: Mapping[str, float | None]) -> tuple[str, ...]:
-        return (title, *(number_text(values[name]) if name in values else "" for name in names))
 
-    overall = scores.overall.items()
-    rows = [row("all", {name: score.value for name, score in overall})]
-    bounded = {name: score for name, score in overall if score.low is not None}
-    if bounded:
-        rows.append(row("95 % from", {name: score.low for name, score in bounded.items()}))
-        rows.append(row("95 % to", {name: score.high for name, score in bounded.items()}))
-    for label in classes:
-        if label in scores.per_class:
-            own = scores.per_class[label]
-            rows.append(row(label, {name: score.value for name, score in own.items()}))
+def splits_table(by_split: Mapping[str, Scores]) -> Table:
+    """`overall_table` of several splits beside each other: two columns for each.
+
+    >>> from manako.structures import Score
+    >>> of_val = Scores("accuracy", {"accuracy": Score(0.9, 0.8, 1.0)})
+    >>> of_test = Scores("accuracy", {"accuracy": Score(0.7), "ece": Score(0.1)})
+    >>> columns, rows = splits_table({"val": of_val, "test": of_test})
+    >>> for row in [columns, *rows]:
+    ...     print(row)
+    ('score', 'val', '95 % interval', 'test', '95 % interval')
+    ('accuracy', '0.900', '0.800 to 1.000', '0.700', '')
+    ('ECE', '', '', '0.100', '')
+    """
+    columns = ["score"]
+    for split in by_split:
+        columns += [split, "95 % interval"]
+    rows = []
+    for name in _names(by_split.values()):
+        row = [score_name(name)]
+        for scores in by_split.values():
+            score = scores.overall.get(name)
+            row += ["", ""] if score is None else [number_text(score.value), interval_text(score)]
+        rows.append(tuple(row))
+    return tuple(columns), rows
+
+
+def class_table(scores: Scores, classes: Sequence[str]) -> Table:
+    """A row of scores for each class that has any, in the given order.
+
+    >>> from manako.structures import Score
+    >>> per_class = {"cat": {"recall": Score(1), "f1": Score(float("nan"))}}
+    >>> class_table(Scores("accuracy", {"accuracy": Score(0.9)}, per_class), ["cat", "dog"])
+    (('class', 'recall', 'F1'), [('cat', '1.000', '–')])
+    """
+    of_class = {label: scores.per_class[label] for label in classes if label in scores.per_class}
+    names = list(dict.fromkeys(name for own in of_class.values() for name in own))
+    rows = [
+        (label, *(number_text(own[name].value) if name in own else "" for name in names))
+        for label, own in of_class.items()
+    ]
     return ("class", *map(score_name, names)), rows
+
+
+def _names(many: Iterable[Scores]) -> list[str]:
+    """The names of the overall scores, the headlines first."""
+    many = list(many)
+    heads = [scores.headline for scores in many]
+    return list(dict.fromkeys([*heads, *(name for scores in many for name in scores.overall)]))
