@@ -329,3 +329,18 @@ def test_class_names_must_be_as_many_as_the_classes(build, recognizer):
 
     with pytest.raises(UsageError, match="2 class names for a model of 3 classes"):
         load_weights(build("lenet5", num_classes=3), folder, classes=["a", "b"])
+
+
+def test_codes_of_the_paper_lenet_go_with_their_classes(build, recognizer):
+    old = build("lenet5_paper", num_classes=10, in_channels=1)
+    folder = recognizer(old, [f"digit {number}" for number in range(10)])
+    model = create_model("lenet5_paper", num_classes=3, in_channels=1)
+    fresh = model.output.codes.clone()
+
+    loaded = load_weights(model, folder, classes=["digit 7", "letter A", "digit 2"])
+
+    assert loaded.kept_classes == ("digit 7", "digit 2")
+    codes = model.output.codes
+    assert torch.equal(codes[[0, 2]], old.output.codes[[7, 2]])
+    assert torch.equal(codes[1], fresh[1])
+    assert torch.equal(model.c3.weight, old.c3.weight)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from manako.config.settings import Optimizer, ScheduleName
+from manako.errors import UnknownName
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {
     "quick32": Recipe(256, 10, "sgd", 0.5, 1e-3, "onecycle", label_smoothing=0.2),
     "lenet5": Recipe(64, 20, "sgd", 0.05, 5e-4, "onecycle"),
+    # Squared distances have steep gradients: without the limit it diverges at this rate.
+    "lenet5_paper": Recipe(64, 20, "sgd", 0.05, 5e-4, "onecycle", clip_norm=2.0),
     # He et al. 2016, section 4.2, with a cosine in place of the steps.
     "resnet_cifar": Recipe(128, 30, "sgd", 0.1, 5e-4, "cosine", warmup=0.05),
     "resnet": Recipe(64, 30, "sgd", 0.05, 5e-4, "cosine", warmup=0.05, label_smoothing=0.1),
@@ -46,17 +50,23 @@ RECIPES: dict[str, Recipe] = {
     ),
 }
 
+_FAMILIES = {  # recipe -> the names of the models that it is for, the first match counts
+    "quick32": r"quick32",
+    "lenet5": r"lenet5",
+    "lenet5_paper": r"lenet5_paper",
+    "resnet_cifar": r"resnet(20|32|44|56|110)|wrn_.*",
+    "resnet": r"(wide_)?resnet.*",
+    "ssd": r"ssd_.*",
+    "unet": r"unet.*",
+}
+
 
 def recipe_for(model: str) -> Recipe:
     """The recipe of the family that `model` belongs to."""
-    if model in RECIPES:
-        return RECIPES[model]
-    if model.startswith("ssd_"):
-        return RECIPES["ssd"]
-    if model.startswith("unet"):
-        return RECIPES["unet"]
-    depth = int(model.removeprefix("resnet"))
-    return RECIPES["resnet_cifar" if depth in (20, 32, 44, 56, 110) else "resnet"]
+    for family, pattern in _FAMILIES.items():
+        if re.fullmatch(pattern, model):
+            return RECIPES[family]
+    raise UnknownName("recipe for the model", model, RECIPES)
 
 
 def default_model(task: str, size_hw: tuple[int, int]) -> tuple[str, str]:
