@@ -33,9 +33,14 @@ class RandomPictures:
         return Sample(image, ClassTarget(index % 3), f"picture-{index}.png")
 
 
+class SmallNetwork(nn.Sequential):
+    def stages(self):
+        return (("0",), ("1",), ("5",))
+
+
 def small_network():
     with seeded(5):
-        return nn.Sequential(
+        return SmallNetwork(
             nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Dropout(0.5),
             nn.Linear(216, 3),
         )  # fmt: skip
@@ -58,7 +63,7 @@ def small_settings(**changes):
     return Settings(**{**plain, **changes})
 
 
-def small_parts(folder, validate=None, source=None, **changes):
+def small_parts(folder, validate=None, source=None, mixing=None, **changes):
     task = Classification(("a", "b", "c"))
 
     def score(model):
@@ -81,4 +86,5 @@ def small_parts(folder, validate=None, source=None, **changes):
         checkpoints=Checkpoints(folder / "checkpoints"),
         journal=Journal(folder / "metrics.jsonl"),
         processes=Processes(),
+        mixing=mixing,
     )

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from manako.recognizer import Recognizer
     from manako.recognizer import load_recognizer as load
     from manako.runs import Run, resume, train
+    from manako.runs.doctor import check
 
 __all__ = [
     "Recognizer",
     "Run",
     "__version__",
+    "check",
     "create_model",
     "list_models",
     "load",
@@ -35,6 +37,7 @@ __all__ = [
 _PUBLIC = {
     "Recognizer": ("manako.recognizer", "Recognizer"),
     "Run": ("manako.runs", "Run"),
+    "check": ("manako.runs.doctor", "check"),
     "create_model": ("manako.models.zoo", "create_model"),
     "list_models": ("manako.models.zoo", "list_models"),
     "load": ("manako.recognizer", "load_recognizer"),

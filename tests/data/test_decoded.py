@@ -209,7 +209,7 @@ def test_a_damaged_picture_is_named(folder, limit_bytes):
 
 
 def test_a_disk_that_refuses_only_costs_speed(folder, monkeypatch, capsys):
-    def full(self, key, write):
+    def full(self, key, write, *, hashed):
         raise ResourceError("the disk is full")
 
     monkeypatch.setattr(Cache, "create", full)

@@ -11,6 +11,8 @@ import pytest
 from manako.data.dataset import Dataset, Item
 from manako.data.files import FolderTree
 from manako.data.grouping import with_groups
+from manako.data.selection import Selection
+from manako.data.split import with_validation
 from manako.errors import DataError, UsageError
 from manako.structures import ClassTarget
 
@@ -86,7 +88,18 @@ def test_a_group_in_two_splits_is_refused_with_all_such_groups():
         DataError,
         match=r"the group 'a' is in test and train; in all 2 groups are torn: a, b\n  expected:",
     ):
-        with_groups(dataset, "(.)_")
+        with_validation(dataset, Selection(group_by="(.)_"))
+
+
+def test_a_fold_mends_groups_that_train_and_val_share_but_not_those_of_test():
+    torn = dataset_of(train=["a_1", "b_1", "c_1"], val=["b_2"], test=["d_1"])
+    worse = dataset_of(train=["a_1", "b_1", "c_1"], val=["b_2"], test=["c_2"])
+
+    mended = with_validation(torn, Selection(group_by="(.)_", fold=(1, 2)))
+
+    assert sum("b" in {i.group for i in items} for items in mended.splits.values()) == 1
+    with pytest.raises(DataError, match="the group 'c' is in test and"):
+        with_validation(worse, Selection(group_by="(.)_", fold=(1, 2)))
 
 
 def test_a_set_that_names_groups_takes_no_pattern():

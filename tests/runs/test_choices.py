@@ -5,12 +5,12 @@ import shapes
 from manako.config import Asked
 from manako.data.opened import open_sources, read_for_training
 from manako.data.preparation import Preparation
+from manako.data.selection import Selection
 from manako.errors import DataError, UsageError
 from manako.models.zoo import list_models
 from manako.runs.choices import allowed_sizes, resolve, usable_cores
 from manako.runs.defaults import RECIPES, default_model, default_size, recipe_for
 from manako.runs.look import look_at, measure_normalisation
-from manako.runs.predict import find_pictures
 
 
 def test_every_model_has_a_recipe():
@@ -62,7 +62,7 @@ def test_larger_pictures_keep_their_shape_where_places_matter():
 
 def test_an_asked_value_always_wins(tmp_path):
     data = shapes.class_folders(tmp_path / "data")
-    dataset = read_for_training(data, 0)
+    dataset = read_for_training(data, Selection())
     asked = Asked.of({
         "model": "resnet20", "batch": 5, "epochs": 2.0, "lr": 0.7, "schedule": "step", "seed": 9,
         "threads": 1, "workers": 2, "precision": "float32", "size_hw": (48, 40), "augment": "none",
@@ -86,6 +86,19 @@ def test_a_size_that_the_network_cannot_take_is_refused_with_one_that_it_can():
     assert allowed_sizes("lenet5", 3, {"size": 32}).fixed_hw == (32, 32)
 
 
+@pytest.mark.parametrize(
+    ("model", "size_hw", "sizes"),
+    [
+        ("unet_bn", (192, 256), [(192, 256), (144, 192), (96, 128)]),
+        ("resnet18", (128, 128), [(128, 128), (96, 96), (64, 64)]),
+        ("ssd_resnet18", (50, 50), [(50, 50), (38, 38)]),
+        ("lenet5", (28, 28), [(28, 28)]),
+    ],
+)
+def test_smaller_sizes_keep_the_shape_and_end_where_the_network_refuses(model, size_hw, sizes):
+    assert allowed_sizes(model, 3, {}).smaller(size_hw) == sizes
+
+
 def test_a_process_may_use_at_least_one_core():
     assert usable_cores() >= 1
 
@@ -93,7 +106,7 @@ def test_a_process_may_use_at_least_one_core():
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory):
     data = shapes.class_folders(tmp_path_factory.mktemp("choices") / "data")
-    return open_sources(read_for_training(data, 0), 3, workers=1)
+    return open_sources(read_for_training(data, Selection()), 3, workers=1)
 
 
 def test_a_look_tells_size_and_colour(opened, tmp_path):
@@ -117,21 +130,3 @@ def test_mean_and_deviation_are_those_of_all_pixels(opened):
 def test_a_split_that_is_not_there_is_refused_with_those_that_are(opened):
     with pytest.raises(DataError, match=r"no pictures in split 'dev'[\s\S]*test, train, val"):
         opened.source("dev")
-
-
-def test_pictures_are_found_in_files_and_folders(tmp_path):
-    data = shapes.class_folders(tmp_path / "data", {"test": 4})
-    (data / "notes.txt").write_text("no picture", encoding="utf-8")
-    one = next(iter(sorted((data / "test" / "red").iterdir())))
-
-    found = find_pictures([data, one])
-
-    assert len(found) == 5
-    assert found[-1] == one
-
-
-def test_missing_files_and_empty_folders_are_refused(tmp_path):
-    with pytest.raises(DataError, match="there is no file"):
-        find_pictures([tmp_path / "nothing.png"])
-    with pytest.raises(DataError, match="has no picture in it or below"):
-        find_pictures([tmp_path])

@@ -7,8 +7,42 @@ import sys
 import pytest
 
 import shapes
+from manako.errors import UsageError
 from manako.storage.tensors import load_tensors
+from manako.training.distribution import Processes
 from manako.training.journal import Journal
+
+
+class Joined(Processes):
+    """One of two processes; what the first one shares is handed over by the test."""
+
+    shared = None
+
+    def share(self, value):
+        if self.first:
+            object.__setattr__(self, "shared", value)
+            return value
+        return self.shared
+
+
+def test_what_the_first_process_did_or_refused_reaches_the_other():
+    def refuse():
+        raise UsageError("no room", fix="make some")
+
+    def never():
+        raise AssertionError("only the first process works")
+
+    for work in (lambda: 7, refuse):
+        first, second = Joined(0, 2), Joined(1, 2)
+        outcomes = []
+        for process, mine in ((first, work), (second, never)):
+            object.__setattr__(second, "shared", first.shared)
+            try:
+                outcomes.append(process.by_first(mine))
+            except UsageError as error:
+                outcomes.append(str(error))
+        assert outcomes in ([7, 7], ["no room\n  fix     : make some"] * 2)
+
 
 ARGUMENTS = (
     "--model lenet5 --grey --steps 8 --batch 8 --validate-every 4 --threads 1 --workers 0 "
@@ -65,8 +99,12 @@ def test_two_processes_learn_masks_as_one_does_where_pixels_are_unknown(tmp_path
     launcher = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
 
     subprocess.run([sys.executable, *command, str(tmp_path / "one")], check=True, timeout=300)
+    # Batches of 3 and 2, the larger one in two parts: they need not agree on the number of parts.
+    parts = ["--accumulate", "2"]
     subprocess.run(
-        [sys.executable, *launcher, *command, str(tmp_path / "two")], check=True, timeout=300
+        [sys.executable, *launcher, *command, str(tmp_path / "two"), *parts],
+        check=True,
+        timeout=300,
     )
 
     losses = [

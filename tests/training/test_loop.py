@@ -4,9 +4,10 @@ import signal
 import pytest
 import torch
 
+from manako.data.transforms import Mixing
 from manako.errors import NumericError, Stopped
 from manako.structures import Score, Scores
-from manako.training.loop import fit
+from manako.training.loop import fit, learn
 from manako.training.precision import exact_arithmetic
 from manako.training.state import TrainingState
 from small_run import RandomPictures, small_network, small_parts
@@ -69,6 +70,90 @@ def test_a_run_stopped_twice_ends_with_the_same_bits(tmp_path, optimizer):
     resumed = train(tmp_path / "parts", optimizer=optimizer, clip_norm=1.0)
 
     assert same_bits(whole, resumed)
+
+
+EVERYTHING = {
+    "accumulate": 2,
+    "freeze": 1,
+    "stage_lr_factor": 0.5,
+    "average_decay": 0.9,
+    "mixing": Mixing(mixup=0.4, cutmix=1.0),
+}
+
+
+@pytest.mark.parametrize("stop_after", [1, 5, 11])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_with_parts_stages_averages_and_mixing_too(tmp_path, optimizer, stop_after):
+    whole = train(tmp_path / "whole", optimizer=optimizer, **EVERYTHING)
+
+    train(tmp_path / "parts", until=stop_after, optimizer=optimizer, **EVERYTHING)
+    resumed = train(tmp_path / "parts", optimizer=optimizer, **EVERYTHING)
+
+    assert same_bits(whole, resumed)
+
+
+@pytest.mark.parametrize("name", ["accumulate", "freeze", "stage_lr_factor", "mixing"])
+def test_each_of_them_changes_the_run(tmp_path, name):
+    plain = train(tmp_path / "plain")
+
+    other = train(tmp_path / "other", **{name: EVERYTHING[name]})
+
+    differing = [
+        key for key, value in plain.model.state_dict().items()
+        if not torch.equal(value, other.model.state_dict()[key])
+    ]  # fmt: skip
+    assert "5.weight" in differing
+
+
+def test_a_frozen_stage_and_its_norm_keep_every_bit(tmp_path):
+    before = small_network().state_dict()
+
+    after = train(tmp_path, freeze="backbone").model.state_dict()
+
+    kept = [name for name, value in before.items() if torch.equal(value, after[name])]
+    assert kept == [name for name in before if not name.startswith("5.")]
+
+
+def test_frozen_norms_keep_statistics_and_learn_their_scale(tmp_path):
+    before = small_network().state_dict()
+
+    after = train(tmp_path, norm_statistics="frozen").model.state_dict()
+
+    assert torch.equal(before["1.running_mean"], after["1.running_mean"])
+    assert int(after["1.num_batches_tracked"]) == 0
+    assert not torch.equal(before["1.weight"], after["1.weight"])
+
+
+def test_every_part_of_a_batch_draws_its_own_dropout(tmp_path):
+    parts = small_parts(tmp_path, accumulate=2, batch=8, source=RandomPictures(8))
+    state = TrainingState(small_network(), parts.settings)
+    seen = []
+    state.model[4].register_forward_hook(lambda layer, given, out: seen.append(out == 0))
+    batch = next(parts.batches(range(1)))
+
+    with exact_arithmetic(threads=1):
+        learn(state.model, batch, state, parts)
+
+    assert [len(one) for one in seen] == [4, 4]
+    assert not torch.equal(seen[0], seen[1])
+
+
+@pytest.mark.parametrize("name", ["accumulate", "mixing"])
+def test_a_loss_that_is_not_finite_is_told_with_parts_and_mixed_pictures(tmp_path, name):
+    parts = small_parts(tmp_path, **{name: EVERYTHING[name]})
+    model = small_network()
+    with torch.no_grad():
+        model[5].bias.fill_(float("inf"))
+    state = TrainingState(model, parts.settings)
+    before = {key: value.clone() for key, value in model.named_parameters()}
+
+    with (
+        exact_arithmetic(threads=1),
+        pytest.raises(NumericError, match=r"the loss became nan at step 0, with the pictures pic"),
+    ):
+        fit(parts, state)
+
+    assert all(torch.equal(before[key], value) for key, value in model.named_parameters())
 
 
 def test_the_seed_changes_the_run(tmp_path):

@@ -38,11 +38,11 @@ def predict(
     """
     from manako.cli.results import show_answers
     from manako.console.messages import set_quiet
+    from manako.data.memory import keep_freed_memory
     from manako.errors import DataError
     from manako.recognizer import load_recognizer
     from manako.reports.answers import Wanted
     from manako.runs.predict import find_pictures, predict_pictures
-    from manako.training.memory import keep_freed_memory
     from manako.training.precision import choose_device
 
     set_quiet(quiet)

@@ -39,9 +39,9 @@ def val(
     from manako.cli.results import show_scores
     from manako.console.messages import set_quiet
     from manako.data.exclusion import parse_exclude_file
+    from manako.data.memory import keep_freed_memory
     from manako.recognizer import evaluate_data, load_recognizer
     from manako.runs.finish import save_predictions
-    from manako.training.memory import keep_freed_memory
     from manako.training.precision import choose_device
 
     set_quiet(quiet)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,6 +20,7 @@ ScheduleName = Literal["cosine", "step", "onecycle", "constant"]
 Precision = Literal["float32", "bfloat16"]
 ClassWeights = Literal["none", "balanced"]
 NormStatistics = Literal["train", "frozen"]
+Freeze = Annotated[int, Field(ge=0)] | Literal["backbone"]
 
 
 class Settings(BaseModel):
@@ -46,7 +47,7 @@ class Settings(BaseModel):
     rule: Rule = "stretch"
     channels: Literal[1, 3] = 3
     augment: Augment = "photo"
-    augment_options: dict[str, float | bool] = {}  # changes to the preset's numbers
+    augment_options: dict[str, bool | float | str] = {}  # all numbers of the augmentation
     mixup: float = Field(default=0.0, ge=0)  # alpha of the beta distribution; 0: none
     cutmix: float = Field(default=0.0, ge=0)
     mirror: bool = False
@@ -70,7 +71,7 @@ class Settings(BaseModel):
     clip_norm: float = Field(default=0.0, ge=0)  # 0: no clipping
     average_decay: float = Field(default=0.0, ge=0, lt=1)  # 0: no weight averaging
     class_weights: ClassWeights = "none"
-    freeze: int | Literal["backbone"] = 0  # so many stages from the input on, or the backbone
+    freeze: Freeze = 0  # so many stages from the input on, or the backbone
     stage_lr_factor: float = Field(default=1.0, gt=0, le=1)  # for each stage below the head
     norm_statistics: NormStatistics = "train"
     preflight: bool = True
@@ -99,11 +100,11 @@ class Asked(BaseModel):
     fold: str | None = None
     exclude: str | None = None
     allow_leakage: bool | None = None
-    size_hw: tuple[int, int] | None = None
+    size_hw: tuple[int, int] | Literal["auto"] | None = None  # "auto": what a budget has time for
     rule: Rule | None = None
     channels: Literal[1, 3] | None = None
     augment: Augment | None = None
-    augment_options: dict[str, float | bool] | None = None
+    augment_options: dict[str, bool | float | str] | None = None  # changes to the preset's
     mixup: float | None = Field(default=None, ge=0)
     cutmix: float | None = Field(default=None, ge=0)
     mirror: bool | None = None
@@ -124,7 +125,7 @@ class Asked(BaseModel):
     clip_norm: float | None = Field(default=None, ge=0)
     average_decay: float | None = Field(default=None, ge=0, lt=1)
     class_weights: ClassWeights | None = None
-    freeze: int | Literal["backbone"] | None = None
+    freeze: Freeze | None = None
     stage_lr_factor: float | None = Field(default=None, gt=0, le=1)
     norm_statistics: NormStatistics | None = None
     preflight: bool | None = None

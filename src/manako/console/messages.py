@@ -40,6 +40,11 @@ def warn(text: str) -> None:
     _write(sys.stderr, f"warning: {text}")
 
 
+def print_text(text: str) -> None:
+    """Lines of text on stdout."""
+    _write(sys.stdout, text)
+
+
 def print_json(value: Any) -> None:
     """One JSON document on stdout; a number that is not finite becomes null.
 

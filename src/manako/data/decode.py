@@ -78,6 +78,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_TRANSPARENT = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 _ORIENTATION_TAG = 0x0112
 _EXIF_SOURCES = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 
@@ -85,6 +86,7 @@ _EXIF_SOURCES = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 def decode_image(data: bytes, name: str, channels: int = 3) -> Tensor:
     """A picture as uint8 [channels, H, W], upright: RGB for three channels, grey for one.
 
+    The three values of a pixel lie side by side in memory, as they are decoded and resized fastest.
     `name` is what errors call the file. Errors: DataError for what is no picture, is damaged or
     cut off, is larger than `MAX_PIXELS` or has pixels of a kind that is not in the table above.
     """
@@ -101,10 +103,8 @@ def decode_image(data: bytes, name: str, channels: int = 3) -> Tensor:
         wanted = "RGB" if channels == 3 else "L"
         if plain.mode != wanted:
             plain = plain.convert(wanted)
-        pixels = np.asarray(plain)
-    if channels == 1:
-        return torch.from_numpy(pixels[None].copy())
-    return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
+        pixels = torch.from_numpy(np.array(plain))
+    return pixels[None] if channels == 1 else pixels.permute(2, 0, 1)
 
 
 def decode_mask(data: bytes, name: str) -> Tensor:
@@ -146,10 +146,46 @@ def orientation(data: bytes, name: str) -> int:
     """The EXIF orientation that a picture's header states, 1 (upright) to 8."""
     kind = _kind(data, name)
     with _refusals(data, name), _silence(kind, data):
+        return _stated_orientation(_open(kind, data, name))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredForm:
+    """How a picture is stored.
+
+    `format` is a name such as "JPEG", `mode` Pillow's ("RGB", "CMYK", "I;16"), `frames` how many
+    an animation has, `orientation` the EXIF one, 1 (upright) to 8. `is_deep` says that a channel
+    has more than 8 bits.
+    """
+
+    format: str
+    mode: str
+    frames: int
+    orientation: int
+    is_deep: bool
+    is_transparent: bool
+
+
+def stored_form(data: bytes, name: str) -> StoredForm:
+    """How a picture is stored, as its header tells. Errors: DataError."""
+    kind = _kind(data, name)
+    with _refusals(data, name), _silence(kind, data):
         picture = _open(kind, data, name)
-        if isinstance(picture, TiffImagePlugin.TiffImageFile):  # turned by its reader, when loaded
-            return int(picture.tag_v2.get(_ORIENTATION_TAG, 1))
-        return _orientation(picture)
+        return StoredForm(
+            kind.name,
+            picture.mode,
+            _frames(picture),
+            _stated_orientation(picture),
+            picture.mode.startswith("I") or (kind.name == "PNG" and data[24] > 8),
+            "transparency" in picture.info or picture.mode in _TRANSPARENT,
+        )
+
+
+def _frames(picture: Image.Image) -> int:
+    try:
+        return int(getattr(picture, "n_frames", 1))
+    except Exception:  # later frames are damaged; the first is what counts
+        return 1
 
 
 def _kind(data: bytes, name: str) -> _Kind:
@@ -204,6 +240,12 @@ def _webp_size_wh(data: bytes) -> tuple[int, int]:
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
     sides = int.from_bytes(body[6:8], "little"), int.from_bytes(body[8:10], "little")
     return sides[0] & 0x3FFF, sides[1] & 0x3FFF
+
+
+def _stated_orientation(picture: Image.Image) -> int:
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):  # turned by its reader, when loaded
+        return int(picture.tag_v2.get(_ORIENTATION_TAG, 1))
+    return _orientation(picture)
 
 
 def _orientation(picture: Image.Image) -> int:

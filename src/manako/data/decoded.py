@@ -2,8 +2,9 @@
 
 A split of small pictures fits on disk undecoded many times over, and reading a decoded picture
 through a memory map takes microseconds where decoding takes a hundred. The cache of a split is a
-folder with two files of raw bytes, `pictures` and `masks`, and `sizes.npy` [N, 2], the height and
-width of each. It is made from the same `load_sample` that reads without it.
+folder with two files of raw bytes, `pictures` (the channels of a pixel side by side) and `masks`,
+and `sizes.npy` [N, 2], the height and width of each. It is made from the same `load_sample` that
+reads without it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from manako.errors import ResourceError
 from manako.storage.caches import Cache
 from manako.structures import MaskTarget, Sample
 
-LAYOUT = 1
+LAYOUT = 2
 """Counts up when the files of the cache, or how pictures are decoded, change."""
 
 CHUNK_BYTES = 4_000_000  # about so much is decoded in one go
@@ -86,7 +87,7 @@ class DecodedSplit:
         pixels = height * width
         # Copies: the maps are read-only, and whoever gets a sample may change it.
         levels = self._pictures[self.channels * start : self.channels * (start + pixels)].copy()
-        image = torch.from_numpy(levels.reshape(self.channels, height, width))
+        image = torch.from_numpy(levels.reshape(height, width, self.channels)).permute(2, 0, 1)
         if not isinstance(item.truth, MaskFile):
             return Sample(image, item.truth, item.image)
         classes = self._masks[start : start + pixels].copy()
@@ -160,7 +161,7 @@ def decoded_split(
         try:
             with closing(chunks):
                 folder = cache.create(
-                    key, lambda into: _write(into, chunks, limit_bytes, on_progress)
+                    key, lambda into: _write(into, chunks, limit_bytes, on_progress), hashed=False
                 )
         except _TooLarge:
             return plain
@@ -252,7 +253,8 @@ def _write(
         masks: BinaryIO = opened.enter_context((into / "masks").open("wb"))
         for chunk in chunks:
             for sample in chunk:
-                written += pictures.write(sample.image.contiguous().numpy().data)
+                interleaved = sample.image.permute(1, 2, 0).contiguous()
+                written += pictures.write(interleaved.numpy().data)
                 if isinstance(sample.target, MaskTarget):
                     written += masks.write(sample.target.mask.contiguous().numpy().data)
                 sizes_hw.append(sample.size_hw)

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from manako.data.dataset import Dataset, Item
 from manako.data.names import composed, listed
-from manako.data.strata import check_groups_apart
 from manako.errors import DataError, UsageError
 
 
@@ -40,7 +39,7 @@ def with_groups(dataset: Dataset, group_by: str | None) -> Dataset:
     """`dataset` with the group of each picture: what `group_by` finds first in its path.
 
     Errors: UsageError for a pattern that cannot be used or a set that names groups itself;
-    DataError for a picture whose path does not match, or a group in two splits.
+    DataError for a picture whose path does not match.
     """
     if group_by is None:
         return dataset
@@ -63,7 +62,6 @@ def with_groups(dataset: Dataset, group_by: str | None) -> Dataset:
         split: tuple(replace(item, group=_group(pattern, item)) for item in found)
         for split, found in dataset.splits.items()
     }
-    check_groups_apart(splits)
     count = len({item.group for found in splits.values() for item in found})
     note = f"grouped by {group_by!r}: {count:,} groups of {len(items):,} pictures"
     return replace(dataset, splits=splits, notes=(*dataset.notes, note))

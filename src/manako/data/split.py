@@ -20,6 +20,7 @@ from manako.data.strata import (
     Counts,
     absences,
     add,
+    check_groups_apart,
     group_key,
     grouped_counts,
     pictures_showing,
@@ -40,9 +41,15 @@ def with_validation(dataset: Dataset, selection: Selection) -> Dataset:
     fold. Each class gives its tenth, at least one picture, but keeps at least one in train.
     Pictures to exclude are still there (`exclusion.without_excluded` takes them out), so that
     leaving some out moves no other. Errors: DataError where there is nothing to train with or too
-    little to hold any out, and those of `grouping.with_groups`.
+    little to hold any out, where a group is in two splits that came so, and those of
+    `grouping.with_groups`.
     """
-    dataset = with_groups(dataset, selection.group_by)
+    divided = _divided(with_groups(dataset, selection.group_by), selection)
+    check_groups_apart(divided.splits)
+    return divided
+
+
+def _divided(dataset: Dataset, selection: Selection) -> Dataset:
     if selection.fold is not None:
         return with_fold(dataset, *selection.fold, selection.seed)
     if "val" in dataset.splits and "train" in dataset.splits:

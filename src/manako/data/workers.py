@@ -28,6 +28,7 @@ from multiprocessing.context import BaseContext
 
 import torch
 
+from manako.data.memory import keep_freed_memory
 from manako.data.parcels import Arrays, to_arrays, to_tensors
 from manako.errors import ManakoError, ResourceError
 from manako.structures import Batch, ClassTarget, Frame, LabelsTarget, MixedTarget
@@ -187,6 +188,7 @@ def _serve(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     torch.set_num_threads(1)
+    keep_freed_memory()
     try:
         make: Make = connection.recv()
     except EOFError:  # nothing was wanted

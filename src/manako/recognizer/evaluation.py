@@ -31,11 +31,6 @@ class Evaluation:
     predictions: tuple[Prediction, ...]
     errors: tuple[float, ...]  # 0 is perfect; the metric defines it
 
-    def worst(self, count: int) -> list[int]:
-        """Indices of the `count` pictures with the largest errors; of equals, the first."""
-        order = sorted(range(len(self.errors)), key=lambda index: (-self.errors[index], index))
-        return [index for index in order[:count] if self.errors[index] > 0]
-
 
 @dataclass(frozen=True)
 class RawBatch:

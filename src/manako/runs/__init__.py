@@ -12,7 +12,8 @@ runs/<task>/<name>/
     report.html        all of it for people, in one file
 """
 
+from manako.runs.folds import Folds, train_folds
 from manako.runs.result import Run
 from manako.runs.start import resume, train
 
-__all__ = ["Run", "resume", "train"]
+__all__ = ["Folds", "Run", "resume", "train", "train_folds"]

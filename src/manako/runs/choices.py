@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,19 +14,31 @@ from torch import nn
 
 from manako.config import format_size
 from manako.config.settings import Asked, Resolved, Settings
+from manako.console.messages import warn
 from manako.data.dataset import Dataset
 from manako.data.order import steps_per_epoch
+from manako.data.transforms.presets import strengths
 from manako.errors import UsageError
 from manako.models.protocols import FixedSize, WholeModel
 from manako.models.weights import absolute_source
 from manako.models.zoo import create_model, model_info
 from manako.runs.defaults import Recipe, default_model, default_size, recipe_for
 from manako.runs.look import Look
+from manako.training.freezing import frozen_stages
 from manako.training.precision import choose_device, choose_precision
 
+_SIZE_FACTORS = (1.0, 0.75, 0.5)  # of the default size, tried with `--imgsz auto`
 _VALIDATIONS = 20  # in a run without a budget
 _LEAST_STEPS = 12  # in an epoch: a small set is cut into smaller batches than the recipe's
 _PLANNING_STEPS = 1000  # stands in for the length of a run whose budget is not yet measured
+SIZE_OF_THE_BUDGET = "auto, to be measured"
+"""The origin of a picture size that the budget may still make smaller."""
+
+_ONE_LABEL_ONLY = {
+    "label_smoothing": "--label-smoothing",
+    "mixup": "--mixup",
+    "cutmix": "--cutmix",
+}
 
 
 class Choices:
@@ -53,22 +67,32 @@ def resolve(asked: Asked, dataset: Dataset, look: Look, data: str) -> Resolved:
             f"the data are for {dataset.task}, not for {task}",
             fix="leave --task out, or give data of that kind",
         )
-    model, why = default_model(task, look.size_hw)
+    kind = "classification" if task == "multilabel" else task  # of the networks that serve it
+    model, why = default_model(kind, look.size_hw)
     model = choices.take("model", model, why)
-    if model_info(model).task != task:
+    if model_info(model).task != kind:
         raise UsageError(
             f"{model} is a model for {model_info(model).task}, and the data are for {task}",
-            fix=f"see manako models --task {task}",
+            fix=f"see manako models --task {kind}",
         )
     recipe = recipe_for(model)
-    choices.take("seed", 0)
-    _pictures(choices, asked, look, task, model)
+    _selection(choices)
+    _pictures(choices, asked, look, kind, model)
     _length(choices, asked, recipe, len(dataset.splits["train"]))
     _optimisation(choices, recipe, model)
     _machine(choices)
     _refuse_bad_values(choices.values)
     _refuse_idle_values(choices)
     return Resolved(settings=Settings(**choices.values), origins=choices.origins)
+
+
+def _selection(choices: Choices) -> None:
+    choices.take("seed", 0)
+    choices.take("group_by", None)
+    choices.take("fold", None)
+    if choices.take("exclude", None) is not None:
+        choices.values["exclude"] = str(Path(choices.values["exclude"]).resolve())
+    choices.take("allow_leakage", False)
 
 
 def _pictures(choices: Choices, asked: Asked, look: Look, task: str, model: str) -> None:
@@ -85,19 +109,43 @@ def _pictures(choices: Choices, asked: Asked, look: Look, task: str, model: str)
     allowed = allowed_sizes(model, channels, options)
     found = f"the pictures are {look.size_hw[0]}x{look.size_hw[1]}"
     size_hw = choices.take("size_hw", allowed.default(task, look.size_hw), found)
+    if size_hw == "auto":
+        size_hw = choices.values["size_hw"] = allowed.default(task, look.size_hw)
+        choices.origins["size_hw"] = SIZE_OF_THE_BUDGET
     allowed.check(size_hw)
+    freeze = choices.take("freeze", 0)
+    frozen_stages(allowed.network, freeze)
     choices.take("rule", "stretch")
-    characters = task == "classification" and look.grey and max(look.size_hw) <= 64
+    characters = (
+        choices.values["task"] == "classification" and look.grey and max(look.size_hw) <= 64
+    )
     choices.take(
         "augment",
         "characters" if characters else "photo",
         "small grey pictures" if characters else "default",
     )
+    asked_numbers = choices.take("augment_options", {})
+    choices.values["augment_options"] = augmentation_numbers(choices.values, asked_numbers)
+    choices.origins["augment_options"] = (
+        "asked: " + ", ".join(asked_numbers)
+        if asked_numbers
+        else f"preset {choices.values['augment']}"
+    )
+    choices.take("mixup", 0.0)
+    choices.take("cutmix", 0.0)
     if choices.take("mirror", False) and task == "detection":
         raise UsageError(
             "averaging over mirrored pictures is not defined for detection",
             fix="leave --mirror out",
         )
+
+
+def augmentation_numbers(
+    values: Mapping[str, Any], asked: Mapping[str, bool | float | str]
+) -> dict[str, bool | float | str]:
+    """All numbers of the augmentation: those of the preset, and the `asked` ones instead."""
+    preset = strengths(values["augment"], values["task"], values["size_hw"])
+    return asdict(preset.changed(asked))
 
 
 @dataclass(frozen=True)
@@ -108,11 +156,32 @@ class AllowedSizes:
     network: nn.Module
     channels: int
     multiple: int
+    least: int
     fixed_hw: tuple[int, int] | None = None
 
     def default(self, task: str, pictures_hw: tuple[int, int]) -> tuple[int, int]:
         """The size to train at when the pictures are of `pictures_hw` pixels."""
-        return self.fixed_hw or default_size(task, self.model, pictures_hw, self.multiple)
+        if self.fixed_hw is not None:
+            return self.fixed_hw
+        least = math.ceil(self.least / self.multiple) * self.multiple
+        height, width = default_size(task, self.model, pictures_hw, self.multiple)
+        return max(least, height), max(least, width)
+
+    def smaller(self, size_hw: tuple[int, int]) -> list[tuple[int, int]]:
+        """`size_hw` and smaller sizes of about its shape that the network takes, largest first."""
+        sizes: list[tuple[int, int]] = []
+        for factor in _SIZE_FACTORS:
+            height, width = (
+                max(1, round(side * factor / self.multiple)) * self.multiple for side in size_hw
+            )
+            if (height, width) in sizes:
+                continue
+            try:
+                self.check((height, width))
+            except UsageError:
+                break  # what is smaller still is refused, too
+            sizes.append((height, width))
+        return sizes
 
     def check(self, size_hw: tuple[int, int]) -> None:
         """Refuse a size that the network cannot take, with the nearest one that it can."""
@@ -141,7 +210,8 @@ def allowed_sizes(model: str, channels: int, options: Mapping[str, Any]) -> Allo
         network = create_model(model, num_classes=2, in_channels=channels, **options).eval()
     assert isinstance(network, WholeModel)
     fixed = network.fixed_size_hw if isinstance(network, FixedSize) else None
-    return AllowedSizes(model, network, channels, network.size_multiple, fixed)
+    multiple, least = network.size_multiple, network.least_side
+    return AllowedSizes(model, network, channels, multiple, least, fixed)
 
 
 def _length(choices: Choices, asked: Asked, recipe: Recipe, pictures: int) -> None:
@@ -150,6 +220,11 @@ def _length(choices: Choices, asked: Asked, recipe: Recipe, pictures: int) -> No
             "the length of a run is given more than once",
             expected="one of --epochs, --steps and --budget",
         )
+    if asked.size_hw == "auto" and asked.budget_seconds is None:
+        raise UsageError(
+            "the picture size cannot be chosen by time without a budget",
+            fix="give --budget, or a size for --imgsz",
+        )
     batch = choices.take(
         "batch",
         max(2, min(recipe.batch, pictures // _LEAST_STEPS)),
@@ -157,6 +232,18 @@ def _length(choices: Choices, asked: Asked, recipe: Recipe, pictures: int) -> No
         if recipe.batch <= pictures // _LEAST_STEPS
         else f"only {pictures} training pictures",
     )
+    if batch > pictures:
+        raise UsageError(
+            f"a batch of {batch} pictures is more than the {pictures} training pictures",
+            fix=f"use --batch {pictures} or less",
+        )
+    parts = choices.take("accumulate", 1)
+    if parts > max(1, batch // 2):
+        raise UsageError(
+            f"a batch of {batch} pictures cannot be computed in {parts} parts",
+            expected="two pictures or more in each part",
+            fix=f"use --accumulate {batch // 2} or less, or a larger --batch",
+        )
     each = steps_per_epoch(pictures, batch)
     budget = choices.take("budget_seconds", None)
     if budget is not None:
@@ -178,9 +265,14 @@ def _optimisation(choices: Choices, recipe: Recipe, model: str) -> None:
     choices.take("weight_decay", recipe.weight_decay, origin)
     choices.take("schedule", recipe.schedule, origin)
     choices.take("warmup_steps", round(recipe.warmup * steps), origin)
-    choices.take("label_smoothing", recipe.label_smoothing, origin)
+    one_label = choices.values["task"] == "classification"
+    choices.take("label_smoothing", recipe.label_smoothing if one_label else 0.0, origin)
     choices.take("clip_norm", recipe.clip_norm, origin)
     choices.take("average_decay", recipe.average_decay, origin)
+    choices.take("class_weights", "none")
+    choices.take("stage_lr_factor", 1.0)
+    choices.take("norm_statistics", "train")
+    choices.take("preflight", True)
 
 
 def _machine(choices: Choices) -> None:
@@ -213,13 +305,33 @@ def _refuse_idle_values(choices: Choices) -> None:
 
 
 def _refuse_bad_values(values: Mapping[str, Any]) -> None:
-    if values["task"] != "classification" and values["label_smoothing"] > 0:
-        raise UsageError(
-            f"label smoothing is for classification, not for {values['task']}",
-            fix="leave --label-smoothing out",
-        )
-    if values["task"] != "classification" and values["rule"] == "crop":
-        lost = "objects" if values["task"] == "detection" else "pixels"
-        raise UsageError(
-            f"cropped pictures would lose {lost}", fix="use --resize stretch or letterbox"
-        )
+    task = values["task"]
+    if task != "classification":
+        for name, flag in _ONE_LABEL_ONLY.items():
+            if values[name] > 0:
+                raise UsageError(
+                    f"{name.replace('_', ' ')} is for classification, not for {task}",
+                    expected="pictures of one class each",
+                    fix=f"leave {flag} out",
+                )
+    if task not in ("classification", "multilabel"):
+        if values["class_weights"] != "none":
+            raise UsageError(
+                f"class weights are for classification and multilabel, not for {task}",
+                fix="leave --class-weights out",
+            )
+        if values["rule"] == "crop":
+            lost = "objects" if task == "detection" else "pixels"
+            raise UsageError(
+                f"cropped pictures would lose {lost}", fix="use --resize stretch or letterbox"
+            )
+
+
+def warn_of_doubtful(settings: Settings) -> None:
+    """Warn of what can be done and seldom makes sense."""
+    if settings.weights is not None:
+        return
+    if settings.freeze != 0:
+        warn("what --freeze keeps are random weights, for none were given with --weights")
+    if settings.norm_statistics == "frozen":
+        warn("--frozen-norms keeps statistics of no pictures, for none were given with --weights")

@@ -10,6 +10,7 @@ import torch
 from manako.data.dataset import Dataset, Item, load_sample
 from manako.data.decoded import SampleSource
 from manako.data.preparation import Preparation
+from manako.data.strata import pictures_showing
 
 _LOOKED_AT = 64  # pictures that decide on size and colour
 _MEASURED = 1000  # pictures that mean and deviation are taken from
@@ -52,6 +53,24 @@ def measure_normalisation(
     mean = total / count
     std = (square / count - mean**2).clamp(min=0).sqrt().clamp(min=1 / 255)
     return _rounded(mean), _rounded(std)
+
+
+def balanced_weights(dataset: Dataset) -> tuple[float, ...]:
+    """For each class, how much its training pictures count so that all classes count alike.
+
+    Of n pictures, n_c of class c among K: n / (K n_c) for classification, so that the mean over the
+    pictures is 1; (n - n_c) / n_c for multilabel, where a class that is shown weighs as much as
+    its absence. A class without pictures has the weight 0; one that all pictures show has 1.
+    """
+    items = dataset.splits["train"]
+    shown, total, classes = pictures_showing(items), len(items), len(dataset.classes)
+    counts = [shown[label] for label in range(classes)]
+    if dataset.task == "multilabel":
+        return tuple(
+            (total - count) / count if 0 < count < total else float(count == total)
+            for count in counts
+        )
+    return tuple(total / (classes * count) if count else 0.0 for count in counts)
 
 
 def _evenly(items: Sequence[Item], count: int) -> list[Item]:

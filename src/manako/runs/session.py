@@ -14,7 +14,7 @@ from manako.config.settings import Settings
 from manako.console.messages import say
 from manako.data.opened import OpenData
 from manako.data.preparation import Preparation
-from manako.data.transforms import Pipeline
+from manako.data.transforms import Mixing, Pipeline
 from manako.data.transforms.presets import augmentation
 from manako.errors import ArtefactError
 from manako.models.protocols import DataInitialised
@@ -22,7 +22,7 @@ from manako.models.weights import load_weights
 from manako.models.zoo import create_model
 from manako.recognizer import EVALUATION_BATCH, Recognizer, RecognizerSpec, evaluate
 from manako.runs.folder import RunFolder
-from manako.runs.look import measure_normalisation
+from manako.runs.look import balanced_weights, measure_normalisation
 from manako.structures import Scores
 from manako.tasks import Task, create_task
 from manako.training.checkpoints import Checkpoints
@@ -42,6 +42,7 @@ class Facts:
     data_fingerprint: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    class_weights: tuple[float, ...] | None = None
 
     @classmethod
     def measured(cls, settings: Settings, data: OpenData) -> Facts:
@@ -49,17 +50,26 @@ class Facts:
         channels = settings.channels
         plain = _preparation(settings, mean=(0.0,) * channels, std=(1.0,) * channels)
         mean, std = measure_normalisation(data.source("train"), plain)
-        return cls(data.dataset.classes, data.dataset.fingerprint(), mean, std)
+        balanced = settings.class_weights == "balanced"
+        return cls(
+            classes=data.dataset.classes,
+            data_fingerprint=data.dataset.fingerprint(),
+            mean=mean,
+            std=std,
+            class_weights=balanced_weights(data.dataset) if balanced else None,
+        )
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Facts:
         """The facts that `as_json` wrote; an `ArtefactError` if something is missing."""
+        weights = saved.get("class_weights")
         try:
             return cls(
                 classes=tuple(saved["classes"]),
                 data_fingerprint=saved["data_fingerprint"],
                 mean=tuple(saved["mean"]),
                 std=tuple(saved["std"]),
+                class_weights=None if weights is None else tuple(weights),
             )
         except KeyError as error:
             raise ArtefactError(f"run.json has no entry {error}", fix="train anew") from error
@@ -81,8 +91,10 @@ class Session:
     @property
     def task(self) -> Task:
         """The task with the options that matter in training."""
-        smoothing = self.settings.label_smoothing
-        options = {"label_smoothing": smoothing} if smoothing else {}
+        smoothing, weights = self.settings.label_smoothing, self.facts.class_weights
+        options: dict[str, Any] = {"label_smoothing": smoothing} if smoothing else {}
+        if weights is not None:
+            options["class_weights"] = weights
         return create_task(self.settings.task, self.facts.classes, **options)
 
     @property
@@ -107,6 +119,8 @@ class Session:
             mirror=settings.mirror,
             thresholds=dict(self.task.thresholds),
             split_seed=settings.seed,
+            group_by=settings.group_by,
+            fold=settings.fold,
             scores=None if scores is None else scores.as_json(),
             data_fingerprint=facts.data_fingerprint,
         )
@@ -134,12 +148,16 @@ class Session:
             )
         return model.to(settings.device).to(memory_format=torch.channels_last)
 
-    def new_model(self) -> nn.Module:
-        """The network at the start of the run: a function of the settings and the data alone."""
+    def new_model(self, *, announce: bool = False) -> nn.Module:
+        """The network at the start of the run: a function of the settings and the data alone.
+
+        `announce` says what was found in the weights that it starts from.
+        """
         model = self.empty_model()
         if self.settings.weights is not None:
             loaded = load_weights(model, self.settings.weights, classes=self.facts.classes)
-            say(loaded.message)
+            if announce:
+                say(loaded.message)
         elif isinstance(model, DataInitialised):
             model.init_from_images(self._first_images())
         return model
@@ -151,9 +169,8 @@ class Session:
             settings=settings,
             task=self.task,
             source=self.data.source("train"),
-            pipeline=Pipeline(
-                augmentation(settings.augment, settings.task, settings.size_hw, settings.rule)
-            ),
+            pipeline=_pipeline(settings),
+            mixing=_mixing(settings),
             preparation=self.preparation,
             validate=self.validate,
             checkpoints=Checkpoints(folder.checkpoints),
@@ -169,6 +186,23 @@ class Session:
             for index in range(count)
         ]
         return preparation.normalise(torch.stack(images))
+
+
+def _pipeline(settings: Settings) -> Pipeline:
+    return Pipeline(
+        augmentation(
+            settings.augment,
+            settings.task,
+            settings.size_hw,
+            settings.rule,
+            **settings.augment_options,
+        )
+    )
+
+
+def _mixing(settings: Settings) -> Mixing | None:
+    mixed = settings.mixup > 0 or settings.cutmix > 0
+    return Mixing(mixup=settings.mixup, cutmix=settings.cutmix) if mixed else None
 
 
 def _preparation(

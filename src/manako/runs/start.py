@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from manako.config.settings import Asked, Resolved
+from manako.config.settings import Asked, Resolved, Settings
 from manako.console.messages import say, warn
 from manako.data.opened import open_sources, read_for_training
+from manako.data.selection import Selection
 from manako.errors import ArtefactError, Stopped
-from manako.runs.choices import resolve
+from manako.runs.choices import resolve, usable_cores, warn_of_doubtful
+from manako.runs.doctor import checked_for_training
 from manako.runs.finish import completed_run, finish
 from manako.runs.folder import (
     RunFolder,
@@ -23,11 +24,11 @@ from manako.runs.folder import (
     write_json,
 )
 from manako.runs.look import look_at
-from manako.runs.planning import resolve_budget
+from manako.runs.planning import prepare
 from manako.runs.result import Run
 from manako.runs.session import Facts, Session
 from manako.storage import FolderLock, sweep_leftovers
-from manako.training.distribution import joined_processes
+from manako.training.distribution import is_first_process, joined_processes
 from manako.training.loop import fit
 from manako.training.precision import exact_arithmetic
 from manako.training.signals import terminated_as_interrupted
@@ -46,20 +47,22 @@ def train(
     wanted = Asked.of({**asked, "model": model})
     if out is not None:
         refuse_begun(Path(out))
-    dataset = read_for_training(data, wanted.seed or 0)
+    dataset = read_for_training(data, selection_of(wanted))
+    if is_first_process():
+        threads = wanted.threads or usable_cores()
+        checked_for_training(dataset, wanted.model_copy(update={"threads": threads}))
     resolved = resolve(wanted, dataset, look_at(dataset), str(Path(data).resolve()))
     settings = resolved.settings
     with exact_arithmetic(settings.threads), joined_processes(settings.device) as processes:
         # What was measured (the precision) may differ between processes; the first one's counts.
         resolved = processes.share(resolved)
+        if processes.first:
+            warn_of_doubtful(settings)
         sources = open_sources(dataset, settings.channels, workers=settings.threads)
         facts = Facts.measured(settings, sources)
         session = Session(resolved.settings, facts, sources, processes)
-        if settings.budget_seconds is not None:
-            resolved = resolve_budget(resolved, session, started)
-            session = replace(session, settings=resolved.settings)
-        folder = processes.share(_claim(out, session) if processes.first else None)
-        assert folder is not None, "the first process claims the folder"
+        resolved, session = prepare(wanted, resolved, session, started)
+        folder = processes.by_first(lambda: _claim(out, session))
         return carry_out(folder, resolved, session, begin=True)
 
 
@@ -69,7 +72,7 @@ def resolve_settings(data: str | Path, model: str | None = None, **asked: Any) -
     With a budget, the number of steps is a placeholder: it is measured when the run begins.
     """
     wanted = Asked.of({**asked, "model": model})
-    dataset = read_for_training(data, wanted.seed or 0)
+    dataset = read_for_training(data, selection_of(wanted))
     return resolve(wanted, dataset, look_at(dataset), str(Path(data).resolve()))
 
 
@@ -87,7 +90,7 @@ def resume(run_folder: str | Path) -> Run:
     settings = resolved.settings
     _warn_of_another_machine(folder)
     facts = Facts.from_json(read_json(folder.facts))
-    dataset = read_for_training(settings.data, settings.seed)
+    dataset = read_for_training(settings.data, selection_of(settings))
     if dataset.fingerprint() != facts.data_fingerprint:
         raise ArtefactError(
             f"the data in {settings.data} are not those that the run began with",
@@ -97,6 +100,13 @@ def resume(run_folder: str | Path) -> Run:
     with exact_arithmetic(settings.threads), joined_processes(settings.device) as processes:
         sources = open_sources(dataset, settings.channels, workers=settings.threads)
         return carry_out(folder, resolved, Session(settings, facts, sources, processes))
+
+
+def selection_of(settings: Asked | Settings) -> Selection:
+    """Which pictures the settings of a run mean, and how they are divided."""
+    return Selection.parsed(
+        settings.seed, settings.group_by, settings.fold, exclude=settings.exclude
+    )
 
 
 def _warn_of_another_machine(folder: RunFolder) -> None:
@@ -157,10 +167,11 @@ def _train(folder: RunFolder, session: Session) -> TrainingState:
     state = TrainingState(session.empty_model(), session.settings)
     found = parts.checkpoints.load_newest(state)
     if found is None:
-        state = TrainingState(session.new_model(), session.settings)
+        state = TrainingState(session.new_model(announce=True), session.settings)
     if session.processes.first:
         parts.journal.rewind(state.progress.step)
         if found is not None:
-            say(f"going on after step {state.progress.step} of {session.settings.steps}")
+            left_out = ", without a pre-flight" if session.settings.preflight else ""
+            say(f"going on after step {state.progress.step} of {session.settings.steps}{left_out}")
     fit(parts, state)
     return state

@@ -54,9 +54,10 @@ class Cache:
             return path
         return path
 
-    def create(self, key: str, write: Write) -> Path:
+    def create(self, key: str, write: Write, *, hashed: bool = True) -> Path:
         """The entry of `key`, filled by `write` unless it is there already.
 
+        An entry is found again by its names and sizes alone; large ones need not be `hashed`.
         Of two processes that create one key at a time both do the work and one result stays. Then
         the least recently used entries of all caches go, down to the cap of MANAKO_CACHE_GB
         (gigabytes, 20 unless set). Errors: ResourceError where the disk refuses.
@@ -67,7 +68,7 @@ class Cache:
         sweep_leftovers(self.root)
         path = self._path(key)
         try:
-            self._fill(path, write)
+            self._fill(path, write, hashed)
         except ResourceError as error:
             raise ResourceError(
                 error.what,
@@ -100,12 +101,12 @@ class Cache:
     def _path(self, key: str) -> Path:
         return self.root / (key if _is_plain(key) else hashlib.sha256(key.encode()).hexdigest())
 
-    def _fill(self, path: Path, write: Write) -> None:
+    def _fill(self, path: Path, write: Write, hashed: bool) -> None:
         if path.exists():  # damaged, else `folder` had found it
-            replace_folder(path, write)
+            replace_folder(path, write, hashed=hashed)
             return
         try:
-            save_folder(path, write)
+            save_folder(path, write, hashed=hashed)
         except UsageError:
             if self.folder(path.name) is None:
                 raise  # not a race that another process won

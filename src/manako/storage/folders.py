@@ -28,8 +28,11 @@ Write = Callable[[Path], None]
 """Fills the empty folder it is given."""
 
 
-def save_folder(target: Path, write: Write) -> None:
+def save_folder(target: Path, write: Write, *, hashed: bool = True) -> None:
     """Make `target`, filled by `write`, durable and complete, or leave no trace.
+
+    What can be made anew at any time may go without being `hashed`: its MANIFEST lists sizes, and
+    it is not read back.
 
     Errors: UsageError where `target` exists, ResourceError where the disk refuses (full, quota,
     read-only, permission), ArtefactError where the files read back differ from those written;
@@ -42,7 +45,7 @@ def save_folder(target: Path, write: Write) -> None:
     ['MANIFEST', 'a.txt']
     """
     _refuse_existing(target)
-    with _finished_folder(target, write) as temporary:
+    with _finished_folder(target, write, hashed) as temporary:
         try:
             temporary.rename(target)
         except OSError:
@@ -51,13 +54,13 @@ def save_folder(target: Path, write: Write) -> None:
     sync_published(target)
 
 
-def replace_folder(target: Path, write: Write) -> None:
+def replace_folder(target: Path, write: Write, *, hashed: bool = True) -> None:
     """Like `save_folder`, but an existing `target` gives way once the new one is complete.
 
     The two are swapped in one step where the system can (Linux); elsewhere a crash between two
     renames leaves the old folder under a name from which `sweep_leftovers` brings it back.
     """
-    with _finished_folder(target, write) as temporary:
+    with _finished_folder(target, write, hashed) as temporary:
         if not target.exists():
             temporary.rename(target)
         elif not exchange(temporary, target):
@@ -66,7 +69,7 @@ def replace_folder(target: Path, write: Write) -> None:
 
 
 @contextmanager
-def _finished_folder(target: Path, write: Write) -> Iterator[Path]:
+def _finished_folder(target: Path, write: Write, hashed: bool) -> Iterator[Path]:
     """A complete, synced, verified folder beside `target`; what is left of it at the end goes."""
     temporary = temporary_path(target)
     with disk_errors(target):
@@ -74,18 +77,19 @@ def _finished_folder(target: Path, write: Write) -> Iterator[Path]:
             make_folder(target.parent)
             temporary.mkdir()
             write(temporary)
-            _seal(temporary)
-            verify_folder(temporary)
+            _seal(temporary, hashed)
+            if hashed:
+                verify_folder(temporary)
             yield temporary
         finally:
             remove(temporary)
 
 
-def _seal(folder: Path) -> None:
+def _seal(folder: Path, hashed: bool) -> None:
     files = contents(folder)
     for path in files.values():
         sync_file(path)
-    write_manifest(folder)
+    write_manifest(folder, hashed=hashed)
     sync_file(folder / MANIFEST)
     for inner in sorted({path.parent for path in files.values()} | {folder}):
         sync_folder(inner)

@@ -1,7 +1,7 @@
 """The list of what belongs into a folder: `MANIFEST`, written last, checked at every reading.
 
-It is JSON, file -> {"bytes", "sha256"}, in one canonical form: a MANIFEST that was altered, even in
-its white space, is refused like any other altered file.
+It is JSON, file -> {"bytes", "sha256"} (null where nothing was hashed), in one canonical form: a
+MANIFEST that was altered, even in its white space, is refused like any other altered file.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class Listed(TypedDict):
     """What a MANIFEST says of one file."""
 
     bytes: int
-    sha256: str
+    sha256: str | None
 
 
-def write_manifest(folder: Path) -> None:
-    """List all files of `folder`, with sizes in bytes and SHA-256, in its MANIFEST."""
+def write_manifest(folder: Path, *, hashed: bool = True) -> None:
+    """List all files of `folder` in its MANIFEST: sizes in bytes and, if `hashed`, SHA-256."""
     listed = {
-        name: Listed(bytes=path.stat().st_size, sha256=hash_file(path))
+        name: Listed(bytes=path.stat().st_size, sha256=hash_file(path) if hashed else None)
         for name, path in contents(folder).items()
     }
     (folder / MANIFEST).write_text(_canonical(listed), encoding="utf-8", newline="\n")
@@ -70,7 +70,7 @@ def read_manifest(folder: Path) -> dict[str, Listed]:
 def verify_folder(folder: Path) -> None:
     """Compare every file of `folder` with its MANIFEST.
 
-    Errors: ArtefactError naming the first file that is missing, changed or extra.
+    Errors: ArtefactError naming the first file that is missing, changed, extra or not hashed.
     """
     listed = verify_sizes(folder)
     for name, entry in listed.items():
@@ -97,7 +97,7 @@ def _is_listing(listed: object) -> bool:
         isinstance(entry, dict)
         and entry.keys() == Listed.__annotations__.keys()
         and isinstance(entry["bytes"], int)
-        and isinstance(entry["sha256"], str)
+        and isinstance(entry["sha256"], str | None)
         for entry in listed.values()
     )
 

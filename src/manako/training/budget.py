@@ -11,61 +11,53 @@ from dataclasses import dataclass
 from torch import nn
 
 from manako.config.settings import Settings
-from manako.data.loader import training_batches
 from manako.errors import UsageError
 from manako.training.loop import Parts, learn
 from manako.training.state import TrainingState
 
-_MOST_STEPS = 40
+MOST_STEPS = 40
 _WARM_UP = 2  # steps whose time does not count: memory is allocated, kernels are chosen
-_SHARE_PLANNED = 0.96  # of the time, so that small delays do not break the plan
+_SHARE_PLANNED = 0.92  # of the time: a machine seldom stays as fast as it was in the first seconds
 _VALIDATIONS = 4  # in a run with a budget
 _VALIDATION_SHARE = 0.04  # of the time at most
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What was measured: seconds of one step, and of one validation."""
+    """What was measured: seconds of one step, of one validation, and of all that follows training.
+
+    What follows are the scores on validation and test pictures, and the files with them.
+    """
 
     step_seconds: float
     validation_seconds: float
+    finish_seconds: float = 0.0
 
 
-def measure_pace(
-    build: Callable[[], nn.Module],
-    parts: Parts,
-    *,
-    seconds: float,
-    validation_seconds: Callable[[nn.Module], float],
-) -> Pace:
-    """Train for about `seconds` and time the steps; `validation_seconds` times a validation.
+def measure_step(
+    build: Callable[[], nn.Module], parts: Parts, *, seconds: float, steps: int = MOST_STEPS
+) -> tuple[float, nn.Module]:
+    """Seconds of one step, and the network that learned for about `seconds` to measure them.
 
-    `build` makes a network that is thrown away afterwards; nothing of the run is touched.
+    `build` makes a network that is thrown away afterwards; nothing of the run is touched. At most
+    `steps` are taken, at least one more than do not count.
     """
     state, processes = TrainingState(build(), parts.settings), parts.processes
     network = processes.wrap(state.model)
-    batches = training_batches(
-        parts.source,
-        parts.pipeline,
-        order=parts.order,
-        steps=range(_MOST_STEPS),
-        workers=0,
-        rank=processes.rank,
-        world=processes.world,
-    )
+    warm_up = min(_WARM_UP, max(1, steps // 4))
     times: list[float] = []
     start = clock = time.monotonic()
-    with closing(batches):
+    with closing(parts.batches(range(max(steps, warm_up + 1)))) as batches:
         for batch in batches:
             learn(network, batch, state, parts)
             now = time.monotonic()
             times.append(now - clock)
             clock = now
             # All processes must leave the loop after the same step.
-            if processes.any(now - start > seconds) and len(times) > _WARM_UP:
+            if processes.any(now - start > seconds) and len(times) > warm_up:
                 break
-    counted = times[_WARM_UP:]
-    return Pace(sum(counted) / len(counted), validation_seconds(state.product))
+    counted = times[warm_up:]
+    return sum(counted) / len(counted), state.product
 
 
 def plan_steps(
@@ -75,7 +67,7 @@ def plan_steps(
 
     `validate_every` is kept where it is given. Refuses a budget in which not even ten steps fit.
     """
-    left = seconds * _SHARE_PLANNED
+    left = seconds * _SHARE_PLANNED - pace.finish_seconds
     if validate_every is not None:
         # One validation costs as much as so many steps more.
         step_seconds = pace.step_seconds + pace.validation_seconds / validate_every
@@ -84,9 +76,7 @@ def plan_steps(
         step_seconds = pace.step_seconds
         affordable = math.floor(left * _VALIDATION_SHARE / max(pace.validation_seconds, 1e-6))
         validations = max(1, min(_VALIDATIONS, affordable))
-    # One more for the final scores of the network that is kept.
-    evaluated = (validations + 1) * pace.validation_seconds
-    steps = math.floor((left - evaluated) / step_seconds)
+    steps = math.floor((left - validations * pace.validation_seconds) / step_seconds)
     if steps < 10:
         raise UsageError(
             f"the budget leaves {max(0.0, left):.0f} s for training, and one step of "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,7 +12,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from manako.errors import UsageError
+from manako.errors import ManakoError, UsageError
 
 T = TypeVar("T")
 
@@ -41,6 +41,21 @@ class Processes:
         distributed.broadcast_object_list(box, src=0)
         return box[0]
 
+    def by_first(self, work: Callable[[], T]) -> T:
+        """What `work` returns in the first process, in every process; what it refuses likewise."""
+        if self.world == 1:
+            return work()
+        found: T | ManakoError | None = None
+        if self.first:
+            try:
+                found = work()
+            except ManakoError as error:
+                found = error
+        found = self.share(found)
+        if isinstance(found, ManakoError):
+            raise found
+        return found  # type: ignore[return-value]  # the first process's
+
     def any(self, flag: bool) -> bool:
         """Whether `flag` holds in any process. Waits for all."""
         if self.world == 1:
@@ -58,13 +73,23 @@ class Processes:
         return float(total) / self.world
 
 
+def started_processes() -> int:
+    """How many processes `torchrun` started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_first_process() -> bool:
+    """Whether this is the first of the processes that `torchrun` started, joined yet or not."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def joined_processes(device: str) -> Iterator[Processes]:
     """The processes that `torchrun` started, joined by gloo on CPUs and NCCL on GPUs; else one.
 
     What is not a gradient (flags, names, measured times) always travels over gloo.
     """
-    world = int(os.environ.get("WORLD_SIZE", "1"))
+    world = started_processes()
     if world == 1:
         yield Processes()
         return

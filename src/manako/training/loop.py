@@ -16,12 +16,15 @@ from manako.console.progress import track
 from manako.data.loader import Order, SampleSource, training_batches
 from manako.data.order import steps_per_epoch
 from manako.data.preparation import Preparation
-from manako.data.transforms import Pipeline
+from manako.data.transforms import Mixing, Pipeline
+from manako.data.workers import Batches
 from manako.errors import NumericError, Stopped
 from manako.structures import Batch, Scores
 from manako.tasks import Task
+from manako.training.accumulation import parts_of_batch, shares_of_parts, without_exchange
 from manako.training.checkpoints import Checkpoints
 from manako.training.distribution import Processes
+from manako.training.freezing import begin_learning, needs_pairs
 from manako.training.journal import Journal
 from manako.training.optimizers import set_learning_rate
 from manako.training.precision import autocast, seed_step
@@ -45,11 +48,19 @@ class Parts:
     checkpoints: Checkpoints
     journal: Journal
     processes: Processes
+    mixing: Mixing | None = None
 
-    @property
-    def order(self) -> Order:
-        """Which samples each step sees."""
-        return Order(self.settings.seed, self.settings.batch)
+    def batches(self, steps: range, workers: int = 0) -> Batches:
+        """The augmented batches of `steps`, or this process's shares of them."""
+        settings, processes = self.settings, self.processes
+        return training_batches(
+            self.source,
+            self.pipeline,
+            order=Order(settings.seed, settings.batch, processes.rank, processes.world),
+            steps=steps,
+            mixing=self.mixing,
+            workers=workers,
+        )
 
 
 def fit(parts: Parts, state: TrainingState) -> None:
@@ -62,15 +73,7 @@ def fit(parts: Parts, state: TrainingState) -> None:
     if finished(state, settings):
         return
     network = processes.wrap(state.model)
-    batches = training_batches(
-        parts.source,
-        parts.pipeline,
-        order=parts.order,
-        steps=range(progress.step, settings.steps),
-        workers=settings.workers,
-        rank=processes.rank,
-        world=processes.world,
-    )
+    batches = parts.batches(range(progress.step, settings.steps), settings.workers)
     clock, saved_at = time.monotonic(), time.monotonic()
     pictures = min(settings.batch, len(parts.source))
     with (
@@ -107,42 +110,46 @@ def fit(parts: Parts, state: TrainingState) -> None:
 
 
 def learn(network: nn.Module, batch: Batch, state: TrainingState, parts: Parts) -> dict[str, float]:
-    """One step: forward, loss, backward, update. The named losses, weighted by the share."""
+    """One step: forward, loss and backward for each part of the batch, then one update.
+
+    The named losses of the batch, or of this process's share of it.
+    """
     settings, step = parts.settings, state.progress.step
-    seed_step(settings.seed, step)
     set_learning_rate(state.optimizer, learning_rate(settings, step))
-    images = parts.preparation.normalise(batch.images.to(settings.device))
-    state.model.train()
-
-    with autocast(settings.device, settings.precision):
-        raw = network(images)
-    losses = parts.task.loss(raw, batch.targets)
-    total = torch.stack(list(losses.values())).sum()
-    refuse_nonfinite(total, step, batch)
-
+    begin_learning(state.model, settings)
+    pieces = parts_of_batch(batch, settings.accumulate, least=2 if needs_pairs(state.model) else 1)
+    shares = shares_of_parts(pieces, parts.task, parts.processes)
     state.optimizer.zero_grad(set_to_none=True)
-    share = share_of_batch(batch, parts)
-    torch.autograd.backward(total * share)
+
+    sums: dict[str, float] = {}
+    for number, (piece, share) in enumerate(zip(pieces, shares, strict=True)):
+        seed_step(settings.seed, step, number)
+        with without_exchange(network, last=number == len(pieces) - 1):
+            losses = add_gradients(network, piece, share, state, parts)
+        for name, loss in losses.items():
+            sums[name] = sums.get(name, 0.0) + loss
+
     if settings.clip_norm > 0:
         nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)
     state.optimizer.step()
     if state.average is not None:
         state.average.update(state.model)
+    return sums
+
+
+def add_gradients(
+    network: nn.Module, batch: Batch, share: float, state: TrainingState, parts: Parts
+) -> dict[str, float]:
+    """Forward, loss and backward of `batch`; its named losses. Both are weighted by `share`."""
+    settings = parts.settings
+    images = parts.preparation.normalise(batch.images.to(settings.device))
+    with autocast(settings.device, settings.precision):
+        raw = network(images)
+    losses = parts.task.loss(raw, batch.targets)
+    total = torch.stack(list(losses.values())).sum()
+    refuse_nonfinite(total, state.progress.step, batch)
+    torch.autograd.backward(total * share)
     return {name: float(loss.detach()) * share for name, loss in losses.items()}
-
-
-def share_of_batch(batch: Batch, parts: Parts) -> float:
-    """The weight with which this process's mean loss enters the mean over all processes.
-
-    Losses are means over what their task counts (pictures, known pixels); gradients are averaged
-    over processes. Where a batch does not divide evenly, the larger share must count for more.
-    """
-    processes = parts.processes
-    if processes.world == 1:
-        return 1.0
-    weight = parts.task.weight(batch.targets)
-    mean = processes.mean(weight)
-    return weight / mean if mean > 0 else 1.0
 
 
 def refuse_nonfinite(loss: Tensor, step: int, batch: Batch) -> None:

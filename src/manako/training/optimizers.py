@@ -10,20 +10,29 @@ from torch import Tensor, nn
 
 from manako.config.settings import Settings
 from manako.errors import ArtefactError
+from manako.training.freezing import rate_factors
 
 
 def create_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
     """The optimizer over all trainable parameters of `model`.
 
     Weights with two or more axes decay; biases and the scales and shifts of norms do not (they do
-    not make the function more complex, only move it).
+    not make the function more complex, only move it). Stages below the head learn at a rate of
+    their own where `stage_lr_factor` says so.
     """
-    trainable = [one for one in model.parameters() if one.requires_grad]
-    groups: list[dict[str, Any]] = [
-        {"params": [one for one in trainable if one.ndim > 1]},
-        {"params": [one for one in trainable if one.ndim <= 1], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
+    factors = rate_factors(model, settings.stage_lr_factor)
+    trainable = [(name, one) for name, one in model.named_parameters() if one.requires_grad]
+    groups: list[dict[str, Any]] = []
+    for factor in sorted({factors[name] for name, _ in trainable}, reverse=True):
+        alike = [one for name, one in trainable if factors[name] == factor]
+        decaying = {"params": [one for one in alike if one.ndim > 1]}
+        others = {"params": [one for one in alike if one.ndim <= 1], "weight_decay": 0.0}
+        groups += [
+            {**group, "lr": settings.lr * factor, "lr_factor": factor}
+            for group in (decaying, others)
+            if group["params"]
+        ]
+    # Fused: the memory is walked through once a step, in half the time that AdamW takes otherwise.
     if settings.optimizer == "sgd":
         return torch.optim.SGD(
             groups,
@@ -31,14 +40,15 @@ def create_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimi
             momentum=settings.momentum,
             nesterov=settings.momentum > 0,
             weight_decay=settings.weight_decay,
+            fused=True,
         )
-    return torch.optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay)
+    return torch.optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Use `rate` for every group from the next step on."""
+    """Use `rate`, times its factor, for every group from the next step on."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["lr_factor"]
 
 
 def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from manako.config.settings import Precision
+from manako.data.memory import keep_freed_memory
 from manako.errors import UsageError
 
 _WORTH_IT = 1.2  # bfloat16 must be this much faster; it costs digits
@@ -67,8 +68,10 @@ def _convolution_seconds(device: str, dtype: torch.dtype) -> float:
 def exact_arithmetic(threads: int) -> Iterator[None]:
     """Deterministic algorithms, `threads` threads and a private random state, restored at the end.
 
-    The number of threads decides how sums are cut, and so the last bits of every result.
+    The number of threads decides how sums are cut, and so the last bits of every result. From here
+    on the process keeps the memory that it frees; see `keep_freed_memory`.
     """
+    keep_freed_memory()
     before_threads = torch.get_num_threads()
     before_exact = torch.are_deterministic_algorithms_enabled()
     before_warn = torch.is_deterministic_algorithms_warn_only_enabled()
@@ -95,9 +98,12 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def seed_step(seed: int, step: int) -> None:
-    """Make what layers draw in `step` (dropout) a function of the seed and the step alone."""
-    torch.manual_seed((seed * 1_000_003 + step) % 2**63)
+def seed_step(seed: int, step: int, part: int = 0) -> None:
+    """Make what layers draw (dropout) a function of the seed, the step and the part of its batch.
+
+    Steps and parts are told apart as long as a run has less than 2^31 of the one.
+    """
+    torch.manual_seed((seed * 1_000_003 + step + (part << 31)) % 2**63)
 
 
 def autocast(device: str, precision: Precision) -> torch.autocast:

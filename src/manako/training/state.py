@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from manako.config.settings import Settings
 from manako.errors import ArtefactError
 from manako.training.averaging import WeightAverage
+from manako.training.freezing import freeze_stages
 from manako.training.optimizers import create_optimizer, optimizer_tensors, restore_optimizer
 
 
@@ -32,6 +33,7 @@ class TrainingState:
     """A network in training, its optimizer, its average and its progress."""
 
     def __init__(self, model: nn.Module, settings: Settings) -> None:
+        freeze_stages(model, settings.freeze)
         self.model = model
         self.optimizer = create_optimizer(model, settings)
         decay = settings.average_decay

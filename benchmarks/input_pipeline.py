@@ -1,0 +1,185 @@
+"""Pictures a second that one worker process prepares: manako's loader against torchvision's usual.
+
+1,024 photographs of 500 x 375 in two class folders (CamVid's frames and mirror images of some),
+each random part of them resized to 224 x 224, mirrored by a coin and normalised, in batches of 32.
+On torchvision's side: `ImageFolder`, its transforms over Pillow, `DataLoader` with one worker. On
+manako's: the cache is empty in the first epoch, which so includes decoding every picture in one
+thread and writing the cache; the later epochs read it.
+
+The sides take turns, each turn in a process of its own; the figures are medians over the turns.
+What comes before the first batch of an epoch (a process is started, a pipe filled) is left out on
+both sides, but for manako's decoding.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from record import WORK, prove, shared
+
+PICTURES, SIZE_WH, QUALITY = 1024, (500, 375), 90
+BATCH, INPUT_HW = 32, (224, 224)
+EPOCHS, TURNS = 4, 5
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+BATCHES = PICTURES // BATCH
+FIRST_AT_LEAST, LATER_AT_LEAST = 1.5, 8.0
+
+
+def photographs() -> Path:
+    """Class folders with the JPEGs, made when they are not there yet."""
+    from PIL import Image, ImageOps
+
+    from manako.data.files import open_tree
+
+    target = WORK / "data" / "photographs"
+    if (target / "whole").exists():
+        return target
+    files = open_tree(shared("camvid.tar"))
+    frames = [path for path in files.paths if path.endswith(".jpg")]
+    for number in range(PICTURES):
+        path = target / f"class-{number % 2}" / f"{number:04d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(files.read(frames[number % len(frames)]))
+        with Image.open(path) as picture:
+            picture = picture.convert("RGB").resize(SIZE_WH, Image.Resampling.BICUBIC)
+        if number >= len(frames):
+            picture = ImageOps.mirror(picture)
+        picture.save(path, quality=QUALITY)
+    (target / "whole").touch()
+    return target
+
+
+def seconds_per_picture(batches: Iterator[Any]) -> float:
+    """Of an epoch, from its first batch on."""
+    next(batches)
+    start = time.perf_counter()
+    for _ in range(BATCHES - 1):
+        next(batches)
+    return (time.perf_counter() - start) / (PICTURES - BATCH)
+
+
+def torchvision_epochs(folder: Path) -> dict[str, list[float]]:
+    """Seconds a picture in each epoch; the first is like the others."""
+    from torch.utils.data import DataLoader
+    from torchvision import datasets, transforms
+
+    dataset = datasets.ImageFolder(
+        str(folder),
+        transforms.Compose(
+            [
+                transforms.RandomResizedCrop(INPUT_HW),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize(MEAN, STD),
+            ]
+        ),
+    )
+    loader = DataLoader(
+        dataset, batch_size=BATCH, shuffle=True, num_workers=1, persistent_workers=True
+    )
+    return {"epochs": [seconds_per_picture(iter(loader)) for _ in range(EPOCHS)]}
+
+
+def manako_epochs(folder: Path) -> dict[str, list[float]]:
+    """Seconds a picture of decoding, and in each epoch."""
+    from manako.data.decoded import decoded_split
+    from manako.data.formats import read_dataset
+    from manako.data.loader import Order, training_batches
+    from manako.data.preparation import Preparation
+    from manako.data.transforms import HorizontalFlip, Pipeline, RandomResizedCrop
+    from manako.training.precision import exact_arithmetic
+
+    dataset = read_dataset(folder)
+    preparation = Preparation(INPUT_HW, "crop", 3, MEAN, STD)
+    pipeline = Pipeline((RandomResizedCrop(INPUT_HW), HorizontalFlip()))
+    with exact_arithmetic(threads=1):
+        start = time.perf_counter()
+        source = decoded_split(
+            dataset.files, dataset.splits["all"], 3, limit_bytes=2**40, workers=1
+        )
+        decoding = (time.perf_counter() - start) / PICTURES
+        made = training_batches(
+            source,
+            pipeline,
+            order=Order(seed=0, batch_size=BATCH),
+            steps=range(EPOCHS * BATCHES),
+            workers=1,
+        )
+        normalised = (preparation.normalise(batch.images) for batch in made)
+        epochs = [seconds_per_picture(normalised) for _ in range(EPOCHS)]
+        made.close()
+    return {"decoding": [decoding], "epochs": epochs}
+
+
+SIDES = {"torchvision": torchvision_epochs, "manako": manako_epochs}
+
+
+def turn(side: str, folder: Path) -> dict[str, list[float]]:
+    """One side's turn, in a process and with a cache of its own."""
+    with tempfile.TemporaryDirectory(dir=WORK) as cache:
+        done = subprocess.run(
+            [sys.executable, __file__, "--side", side, str(folder)],
+            env={**os.environ, "MANAKO_CACHE": cache},
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        )
+    found: dict[str, list[float]] = json.loads(done.stdout)
+    return found
+
+
+def read_all(folder: Path) -> None:
+    """So that neither side waits for the disk."""
+    for path in folder.rglob("*.jpg"):
+        path.read_bytes()
+
+
+def measure() -> dict[str, object]:
+    """Both sides in turns."""
+    folder = photographs()
+    found: dict[str, list[dict[str, list[float]]]] = {side: [] for side in SIDES}
+    for _ in range(TURNS):
+        for side, turns in found.items():
+            read_all(folder)
+            turns.append(turn(side, folder))
+    theirs = median(one for turns in found["torchvision"] for one in turns["epochs"])
+    first = median(turns["decoding"][0] + turns["epochs"][0] for turns in found["manako"])
+    later = median(one for turns in found["manako"] for one in turns["epochs"][1:])
+    first_ratio, later_ratio = round(theirs / first, 2), round(theirs / later, 2)
+    return {
+        "pictures": PICTURES,
+        "turns_of_each": TURNS,
+        "torchvision_pictures_per_second": round(1 / theirs),
+        "manako_first_epoch_pictures_per_second": round(1 / first),
+        "manako_later_epochs_pictures_per_second": round(1 / later),
+        "first_epoch_ratio": first_ratio,
+        "first_epoch_at_least": FIRST_AT_LEAST,
+        "later_epochs_ratio": later_ratio,
+        "later_epochs_at_least": LATER_AT_LEAST,
+        "reached": first_ratio >= FIRST_AT_LEAST and later_ratio >= LATER_AT_LEAST,
+    }
+
+
+def median(values: Iterable[float]) -> float:
+    return statistics.median(values)
+
+
+def run_side(side: str, folder: Path) -> None:
+    """What a turn's process does."""
+    print(json.dumps(SIDES[side](folder)))
+
+
+if __name__ == "__main__":
+    if "--side" in sys.argv:
+        run_side(sys.argv[-2], Path(sys.argv[-1]))
+    else:
+        sys.exit(0 if prove("input-pipeline", measure)["reached"] else 8)

@@ -1,0 +1,137 @@
+"""A batch in parts gives the gradient of the whole batch."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from manako.structures import IGNORE, Batch, ClassTarget, Frame, MaskTarget, MixedTarget
+from manako.tasks import Classification, Segmentation
+from manako.training.accumulation import parts_of_batch, shares_of_parts
+from manako.training.distribution import Processes
+from manako.training.loop import learn
+from manako.training.precision import exact_arithmetic, seeded
+from manako.training.state import TrainingState
+from small_run import small_parts
+
+FRAME = Frame((8, 8), (8, 8), (8, 8))
+
+
+def batch_of(targets):
+    generator = torch.Generator().manual_seed(len(targets))
+    images = torch.randint(0, 256, (len(targets), 1, 8, 8), generator=generator, dtype=torch.uint8)
+    names = tuple(f"{number}.png" for number in range(len(targets)))
+    return Batch(images, tuple(targets), (FRAME,) * len(targets), names)
+
+
+@given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 3))
+def test_parts_are_even_whole_and_large_enough(pictures, parts, least):
+    batch = batch_of([ClassTarget(0)] * pictures)
+
+    cut = parts_of_batch(batch, parts, least)
+
+    sizes = [len(part) for part in cut]
+    assert len(cut) <= parts
+    assert max(sizes) - min(sizes) <= 1
+    assert min(sizes) >= min(least, pictures)
+    assert sum((part.names for part in cut), ()) == batch.names
+    assert torch.equal(torch.cat([part.images for part in cut]), batch.images)
+    assert len(cut) == max(1, min(parts, pictures // least))
+
+
+def masks(known):
+    """Masks of which the first so many pixels of each are known."""
+    targets = []
+    for number, count in enumerate(known):
+        mask = torch.full((64,), IGNORE, dtype=torch.uint8)
+        mask[:count] = number % 3
+        targets.append(MaskTarget(mask.reshape(8, 8)))
+    return targets
+
+
+CLASSES = ("a", "b", "c")
+CASES = {
+    "classes": (Classification(CLASSES, 0.1), [ClassTarget(n % 3) for n in range(7)]),
+    "weighted": (
+        Classification(CLASSES, class_weights=(0.2, 3.0, 1.0)),
+        [ClassTarget(n % 3) for n in range(7)],
+    ),
+    "mixed": (
+        Classification(CLASSES, 0.1, class_weights=(0.2, 3.0, 1.0)),
+        [MixedTarget(n % 3, (n + 1) % 3, n / 7) for n in range(7)],
+    ),
+    "masks": (Segmentation(CLASSES), masks([64, 1, 9, 0, 33, 0, 2])),
+    "unknown": (Segmentation(CLASSES), masks([0, 0, 0])),
+}
+
+
+def network(task):
+    with seeded(3):
+        if task.name == "segmentation":
+            return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 3, 1))
+        return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
+
+
+def gradients(folder, case, accumulate):
+    task, targets = CASES[case]
+    parts = replace(small_parts(folder, accumulate=accumulate, average_decay=0.0), task=task)
+    state = TrainingState(network(task), parts.settings)
+    with exact_arithmetic(threads=1):
+        losses = learn(state.model, batch_of(targets), state, parts)
+    return losses, [one.grad for one in state.model.parameters()]
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 7, 100])
+@pytest.mark.parametrize("case", list(CASES))
+def test_the_gradient_is_that_of_the_whole_batch(tmp_path, case, accumulate):
+    whole_losses, whole = gradients(tmp_path, case, 1)
+
+    losses, summed = gradients(tmp_path, case, accumulate)
+
+    assert losses == pytest.approx(whole_losses, abs=1e-6)
+    for one, other in zip(whole, summed, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+    if case != "unknown":
+        assert max(float(one.abs().max()) for one in whole) > 1e-3
+
+
+class Second(Processes):
+    """A process beside another one, whose weight is known."""
+
+    others = 0.0
+
+    def mean(self, value):
+        return (value + self.others) / 2
+
+
+@pytest.mark.parametrize("case", ["classes", "weighted", "mixed", "masks"])
+def test_shares_of_all_processes_add_up_to_the_whole_batch(case):
+    task, targets = CASES[case]
+    model, batch = network(task), batch_of(targets)
+
+    def loss_of(part):
+        (loss,) = task.loss(model(part.images / 255), part.targets).values()
+        return loss
+
+    halves = parts_of_batch(batch, 2)
+    total = 0.0
+    for half, other in (halves, halves[::-1]):
+        process = Second(0, 2)
+        object.__setattr__(process, "others", task.weight(other.targets))
+        pieces = parts_of_batch(half, 2)
+        shares = shares_of_parts(pieces, task, process)
+        # Gradients of two processes are averaged.
+        total = total + sum(
+            share * loss_of(piece) for share, piece in zip(shares, pieces, strict=True)
+        ) / 2  # fmt: skip
+
+    torch.testing.assert_close(total, loss_of(batch))
+
+
+def test_a_whole_batch_of_one_process_is_weighed_by_nothing():
+    task, targets = CASES["masks"]
+
+    assert shares_of_parts([batch_of(targets)], task, Processes()) == [1.0]
