@@ -196,8 +196,7 @@ def test_a_network_of_one_size_keeps_it(folders, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_run_ends_within_its_budget(folders, tmp_path):
-    clock = time.monotonic()
+def test_a_budget_is_planned_from_what_was_measured(folders, tmp_path):
 
     run = manako.train(
         folders,
@@ -206,7 +205,5 @@ def test_a_run_ends_within_its_budget(folders, tmp_path):
         **{**PLAIN, **shapes.QUICK["classification"]},
     )
 
-    # Generous, for machines that others use, too; the plan itself is tested by its numbers.
-    assert time.monotonic() - clock < 30.0
     resolved = Resolved.load(run.folder / "config.yaml")
     assert resolved.origins["steps"].startswith("for the budget: ")

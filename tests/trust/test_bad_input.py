@@ -12,6 +12,7 @@ from PIL import Image
 
 import shapes
 from manako.cli.main import run
+from manako.storage.manifest import write_manifest
 
 TRAIN = [
     *("--model", "quick32", "--model-option", "width=8"),
@@ -67,7 +68,11 @@ def test_one_class_only(tmp_path, capsys):
         shutil.rmtree(data / split / "red")
 
     refused(
-        capsys, 3, "one class", "blue", arguments=train(data, tmp_path / "run"), untouched=[data]
+        capsys,
+        3,
+        "the single class 'blue'",
+        arguments=train(data, tmp_path / "run"),
+        untouched=[data],
     )
 
     assert not (tmp_path / "run").exists()
@@ -177,22 +182,13 @@ def test_a_changed_byte_in_a_recognizer(trained, tmp_path, capsys, place):
 
 
 def test_a_recognizer_of_another_schema_version(trained, tmp_path, capsys):
-    import hashlib
-
     recognizer = tmp_path / "recognizer"
     shutil.copytree(trained[1] / "recognizer", recognizer)
-    path, manifest = recognizer / "recognizer.json", recognizer / "MANIFEST"
-    old = path.read_bytes()
-    saved = json.loads(old)
-    saved["schema_version"] = 99
-    new = json.dumps(saved).encode()
-    path.write_bytes(new)
-    entries = json.loads(manifest.read_text(encoding="utf-8"))
-    text = json.dumps(entries).replace(
-        hashlib.sha256(old).hexdigest(), hashlib.sha256(new).hexdigest()
-    )
-    text = text.replace(f'"bytes": {len(old)}', f'"bytes": {len(new)}')
-    manifest.write_text(text, encoding="utf-8")
+    path = recognizer / "recognizer.json"
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**saved, "schema_version": 99}), encoding="utf-8")
+    (recognizer / "MANIFEST").unlink()
+    write_manifest(recognizer)
 
     refused(capsys, 4, "schema version 99", arguments=["val", recognizer, trained[0]])
 
@@ -243,7 +239,7 @@ def test_a_read_only_folder(trained, tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 5
-    assert "cannot write" in done.stderr
+    assert "Read-only file system" in done.stderr or "Permission denied" in done.stderr
     assert "Traceback" not in done.stderr
 
 

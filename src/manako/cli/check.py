@@ -67,7 +67,7 @@ def check(
         _show_augmentation(out, dataset, augment)
     if not report.is_fit(allow_leakage=allow_leakage):
         listed = f"manako check {data} --exclude-to FILE" if exclude_to is None else ""
-        fix = f"manako train {data} --exclude {exclude_to or 'FILE'} leaves the copies out"
+        fix = f"manako train {data} --exclude {exclude_to or 'FILE'} leaves them out"
         raise DataError(
             verdict(report, allow_leakage=allow_leakage),
             fix=f"{listed}, then {fix}" if listed else fix,

@@ -1,7 +1,7 @@
 """Which pictures are the same one: equal pixels, or coded or scaled anew.
 
 Equal pixels are found by their digest. For the others there are three steps: pictures whose 8 x 8
-grey versions lie within `RADIUS` (`neighbours`), of these those whose 16 x 16 versions agree, and
+grey versions lie near each other (`neighbours`), of these those whose 16 x 16 versions agree, and
 of these those whose squeezed versions of up to 64 x 64 pixels differ by no more than coding does.
 
 How the limits were chosen. Copies were made of 30 to 60 photographs each from six sets (clothing,
@@ -19,10 +19,11 @@ the largest thousandth is left out, for a logo or a speck.
     root mean square, scaled            3.2            3.3     3.3 (MNIST), 9.7 (clothing)
     correlation of details, least       0.90           0.9
 
-Pictures of a few dozen pixels change more when they are coded: of those of CIFAR-10 a part is
-missed at quality 30, and most when scaled. Changes on purpose (colours, crops, mirrors) are not
-looked for. What is `alike` but no copy, such as frames of one scene, is only told. A picture
-without contrast has nothing by which it could be known again: only equal pixels count there.
+All copies of photographs were found. Pictures of a few dozen pixels change more when they are
+coded: of those of CIFAR-10 half are missed at quality 30, and a quarter or more when scaled.
+Changes on purpose (colours, crops, mirrors) are not looked for. What is `alike` but no copy, such
+as frames of one scene, is only told. A picture without contrast has nothing by which it could be
+known again: only equal pixels count there.
 """
 
 from __future__ import annotations
