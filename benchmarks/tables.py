@@ -86,6 +86,35 @@ def character_rows() -> list[tuple[str, ...]]:
     ]
 
 
+def speed_rows() -> list[tuple[str, ...]]:
+    rows = []
+    throughput = result("throughput")
+    if throughput is not None:
+        rows += [
+            (
+                f"training steps, {one['what']}",
+                f"{one['manako_pictures_per_second']:.0f} pictures/s",
+                f"{one['torchvision_pictures_per_second']:.0f} pictures/s",
+                f"{one['ratio']:.2f} (aim {one['at_least']:.1f})",
+                "`make bench-throughput`",
+            )
+            for one in throughput["cases"]
+        ]
+    pipeline = result("input-pipeline")
+    if pipeline is not None:
+        rows += [
+            (
+                f"500×375 JPEGs to batches, one worker, {epochs.replace('_', ' ')}",
+                f"{pipeline[f'manako_{epochs}_pictures_per_second']} pictures/s",
+                f"{pipeline['torchvision_pictures_per_second']} pictures/s",
+                f"{pipeline[f'{epochs}_ratio']:.2f} (aim {pipeline[f'{epochs}_at_least']:.1f})",
+                "`make bench-input`",
+            )
+            for epochs in ("first_epoch", "later_epochs")
+        ]
+    return rows
+
+
 def trust_rows() -> list[tuple[str, ...]]:
     rows = []
     kill = result("trust-kill")
