@@ -22,7 +22,7 @@ CHARACTERS = 15
 TRAIN_DRAWERS = 12
 SEEDS = range(5)
 OPTIONS = (
-    *("--model", "quick32", "--imgsz", "48", "--batch", "16", "--steps", "500"),
+    *("--model", "quick32", "--imgsz", "32", "--batch", "16", "--steps", "400"),
     *("--group-by", r"_(\d\d)\.png$", "--precision", "float32", "--no-preflight"),
 )
 AUGMENTATIONS = {

@@ -2,13 +2,16 @@
 
 1,024 photographs of 500 x 375 in two class folders (CamVid's frames and mirror images of some),
 each random part of them resized to 224 x 224, mirrored by a coin and normalised, in batches of 32.
-On torchvision's side: `ImageFolder`, its transforms over Pillow, `DataLoader` with one worker. On
-manako's: the cache is empty in the first epoch, which so includes decoding every picture in one
-thread and writing the cache; the later epochs read it.
+The sides take turns, each turn in a process of its own:
 
-The sides take turns, each turn in a process of its own; the figures are medians over the turns.
-What comes before the first batch of an epoch (a process is started, a pipe filled) is left out on
-both sides, but for manako's decoding.
+* torchvision: `ImageFolder`, its transforms over Pillow, `DataLoader` with one worker;
+* manako streaming: pictures are decoded whenever they are needed, as in sets too large to keep;
+* manako: pictures are decoded once, in one thread, and kept in an empty cache, as `manako train`
+  does. Its first epoch includes that, and is what the first bar is for; the later epochs read the
+  cache.
+
+The figures are medians over the turns. What comes before the first batch of an epoch (a process is
+started, a pipe filled) is left out on all sides, but for the decoding.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ BATCH, INPUT_HW = 32, (224, 224)
 EPOCHS, TURNS = 4, 5
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BATCHES = PICTURES // BATCH
-FIRST_AT_LEAST, LATER_AT_LEAST = 1.5, 8.0
+FIRST_AT_LEAST, CACHED_AT_LEAST = 1.5, 8.0
 
 
 def photographs() -> Path:
@@ -89,8 +92,8 @@ def torchvision_epochs(folder: Path) -> dict[str, list[float]]:
     return {"epochs": [seconds_per_picture(iter(loader)) for _ in range(EPOCHS)]}
 
 
-def manako_epochs(folder: Path) -> dict[str, list[float]]:
-    """Seconds a picture of decoding, and in each epoch."""
+def manako_epochs(folder: Path, limit_bytes: int = 2**40) -> dict[str, list[float]]:
+    """Seconds a picture of decoding beforehand, and in each epoch."""
     from manako.data.decoded import decoded_split
     from manako.data.formats import read_dataset
     from manako.data.loader import Order, training_batches
@@ -104,7 +107,7 @@ def manako_epochs(folder: Path) -> dict[str, list[float]]:
     with exact_arithmetic(threads=1):
         start = time.perf_counter()
         source = decoded_split(
-            dataset.files, dataset.splits["all"], 3, limit_bytes=2**40, workers=1
+            dataset.files, dataset.splits["all"], 3, limit_bytes=limit_bytes, workers=1
         )
         decoding = (time.perf_counter() - start) / PICTURES
         made = training_batches(
@@ -120,7 +123,16 @@ def manako_epochs(folder: Path) -> dict[str, list[float]]:
     return {"decoding": [decoding], "epochs": epochs}
 
 
-SIDES = {"torchvision": torchvision_epochs, "manako": manako_epochs}
+def streamed_epochs(folder: Path) -> dict[str, list[float]]:
+    """As `manako_epochs`, without a cache."""
+    return manako_epochs(folder, limit_bytes=0)
+
+
+SIDES = {
+    "torchvision": torchvision_epochs,
+    "manako streaming": streamed_epochs,
+    "manako": manako_epochs,
+}
 
 
 def turn(side: str, folder: Path) -> dict[str, list[float]]:
@@ -144,7 +156,7 @@ def read_all(folder: Path) -> None:
 
 
 def measure() -> dict[str, object]:
-    """Both sides in turns."""
+    """All sides in turns."""
     folder = photographs()
     found: dict[str, list[dict[str, list[float]]]] = {side: [] for side in SIDES}
     for _ in range(TURNS):
@@ -152,20 +164,23 @@ def measure() -> dict[str, object]:
             read_all(folder)
             turns.append(turn(side, folder))
     theirs = median(one for turns in found["torchvision"] for one in turns["epochs"])
+    streamed = median(one for turns in found["manako streaming"] for one in turns["epochs"])
     first = median(turns["decoding"][0] + turns["epochs"][0] for turns in found["manako"])
-    later = median(one for turns in found["manako"] for one in turns["epochs"][1:])
-    first_ratio, later_ratio = round(theirs / first, 2), round(theirs / later, 2)
+    cached = median(one for turns in found["manako"] for one in turns["epochs"][1:])
+    first_ratio, cached_ratio = round(theirs / first, 2), round(theirs / cached, 2)
     return {
         "pictures": PICTURES,
         "turns_of_each": TURNS,
         "torchvision_pictures_per_second": round(1 / theirs),
-        "manako_first_epoch_pictures_per_second": round(1 / first),
-        "manako_later_epochs_pictures_per_second": round(1 / later),
+        "streamed_pictures_per_second": round(1 / streamed),
+        "first_epoch_pictures_per_second": round(1 / first),
+        "cached_pictures_per_second": round(1 / cached),
         "first_epoch_ratio": first_ratio,
         "first_epoch_at_least": FIRST_AT_LEAST,
-        "later_epochs_ratio": later_ratio,
-        "later_epochs_at_least": LATER_AT_LEAST,
-        "reached": first_ratio >= FIRST_AT_LEAST and later_ratio >= LATER_AT_LEAST,
+        "streamed_ratio": round(theirs / streamed, 2),
+        "cached_ratio": cached_ratio,
+        "cached_at_least": CACHED_AT_LEAST,
+        "reached": first_ratio >= FIRST_AT_LEAST and cached_ratio >= CACHED_AT_LEAST,
     }
 
 

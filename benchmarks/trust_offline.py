@@ -31,9 +31,9 @@ def commands(data: Path, run: Path) -> dict[str, list[str]]:
         "resume": ["resume", str(run)],
         "val": ["val", str(run), str(data), "--split", "val"],
         "predict": ["predict", str(run), str(picture), "--out", str(FOLDER / "drawn")],
-        "models": ["models"],
-        "info": ["info", "resnet18"],
-        "cache": ["cache"],
+        "models": ["models", "--json"],
+        "info": ["info", "resnet18", "--json"],
+        "cache": ["cache", "--json"],
     }
 
 
@@ -44,9 +44,10 @@ def sockets_asked_for(arguments: list[str]) -> tuple[int, Counter[str]]:
         [
             *("strace", "-f", "-qq", "--seccomp-bpf", "-o", str(log)),
             *("-e", "trace=socket", "-e", "inject=socket:error=EPERM"),
-            *(sys.executable, "-m", "manako", *arguments, "--quiet"),
+            *(sys.executable, "-m", "manako", *arguments),
         ],
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         check=False,
     )
     return done.returncode, Counter(re.findall(r"socket\((\w+)", log.read_text(encoding="utf-8")))

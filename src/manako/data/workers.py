@@ -14,22 +14,19 @@ GPU. Where that does not exist (Windows), each is a new Python.
 from __future__ import annotations
 
 import atexit
-import multiprocessing
-import os
 import signal
-import socket
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 
 import torch
 
 from manako.data.memory import keep_freed_memory
 from manako.data.parcels import Arrays, to_arrays, to_tensors
+from manako.data.processes import Pipe, open_pipe, worker_context
 from manako.errors import ManakoError, ResourceError
 from manako.structures import Batch, ClassTarget, Frame, LabelsTarget, MixedTarget
 
@@ -42,7 +39,6 @@ Batches = Generator[Batch, None, None]
 AHEAD = 2  # steps each worker has been asked for: one is made while another waits to be taken
 PATIENCE_SECONDS = 300.0  # without an answer, a worker is given up
 GRACE_SECONDS = 5.0  # for a worker to end when asked to
-_PIPE_BYTES = 4 * 2**20  # about a batch of 32 pictures of 224 x 224
 _SIGKILL = 9  # Windows has no name for it
 
 
@@ -74,7 +70,7 @@ def batches_of_workers(make: Make, steps: Iterable[int], workers: int) -> Batche
 
 class _Pool:
     def __init__(self, make: Make, workers: int) -> None:
-        context = worker_context()
+        context = worker_context(preload=(__name__, "manako.data.loader"))
         self.workers: list[_Worker] = []
         try:
             for _ in range(workers):
@@ -98,9 +94,7 @@ class _Worker:
     """One process, seen from the one that uses it."""
 
     def __init__(self, context: BaseContext) -> None:
-        self.connection, theirs = context.Pipe()
-        _widen(self.connection)
-        _widen(theirs)
+        self.connection, theirs = open_pipe(context)
         self.process = context.Process(  # type: ignore[attr-defined]
             target=_serve, args=(theirs,), name="manako-loader", daemon=True
         )
@@ -160,28 +154,7 @@ class _Worker:
         )
 
 
-def _widen(connection: Connection) -> None:
-    """Let a batch wait in the pipe, where the system can: each part of it waits for the reader.
-
-    Where the system's own 200 kB are the limit, they stay.
-    """
-    if not hasattr(socket, "AF_UNIX"):
-        return  # no socket, but a pipe of Windows
-    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as end:
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _PIPE_BYTES)
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _PIPE_BYTES)
-
-
-def worker_context() -> BaseContext:
-    """How worker processes are started here."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "manako.data.loader"])
-    return context
-
-
-def _serve(connection: Connection) -> None:
+def _serve(connection: Pipe) -> None:
     """Answer until the pipe ends: what a worker process does."""
     # A signal to the whole group (Ctrl-C, a batch system that stops a job) is the main process's
     # to handle: it may want a few more batches before it saves, and it ends the workers.
@@ -198,7 +171,7 @@ def _serve(connection: Connection) -> None:
             _answer(make, connection.recv(), connection)
 
 
-def _answer(make: Make, step: int, connection: Connection) -> None:
+def _answer(make: Make, step: int, connection: Pipe) -> None:
     try:
         batch = make(step)
     except ManakoError as error:
@@ -236,7 +209,7 @@ def _pack(batch: Batch) -> _Parcel:
     return _Parcel((batch_size, height, width, channels), truths, batch.frames, batch.names)
 
 
-def _unpack(parcel: _Parcel, connection: Connection) -> Batch:
+def _unpack(parcel: _Parcel, connection: Pipe) -> Batch:
     images = torch.empty(parcel.shape, dtype=torch.uint8)
     connection.recv_bytes_into(images.numpy().reshape(-1))
     targets = tuple(to_tensors(truth) for truth in parcel.truths)

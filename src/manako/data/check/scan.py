@@ -21,7 +21,7 @@ from manako.data.check.pictures import Seen, see
 from manako.data.dataset import Item
 from manako.data.decoded import DecodingSource
 from manako.data.files import FileTree
-from manako.data.workers import worker_context
+from manako.data.processes import Pipe, open_pipe, worker_context
 from manako.errors import ResourceError
 
 See = Callable[[FileTree, Item], Seen]
@@ -102,9 +102,9 @@ class _Team:
             self._give(member)
         while busy := [member for member in self.members if member.asked]:
             patience = min(member.deadline for member in busy) - time.monotonic()
-            ready = wait([member.connection for member in busy], max(patience, 0.0))
+            ready = wait([member.answers_from for member in busy], max(patience, 0.0))
             for member in busy:
-                if member.connection in ready:
+                if member.answers_from in ready:
                     yield from self._received(member)
                 elif time.monotonic() > member.deadline:
                     yield from self._lost(member, f"took more than {PATIENCE_SECONDS:g} s")
@@ -163,8 +163,8 @@ class _Member:
         self.has_begun = False
         self.asked: deque[int] = deque()
         self.deadline = time.monotonic() + START_SECONDS
-        context = worker_context()
-        self.connection, theirs = context.Pipe()
+        context = worker_context(preload=(__name__,))
+        self.connection, theirs = open_pipe(context)
         self.process = context.Process(  # type: ignore[attr-defined]
             target=_serve, args=(theirs,), name="manako-check", daemon=True
         )
@@ -174,6 +174,12 @@ class _Member:
             theirs.close()  # or the pipe would not end with the process
         with suppress(OSError):  # a process that is gone is noticed when it should answer
             self.connection.send((source, look))
+
+    @property
+    def answers_from(self) -> Connection:
+        """Where its answers come from, to wait for."""
+        pipe = self.connection
+        return pipe if isinstance(pipe, Connection) else pipe.reader
 
     def ask(self, indices: list[int]) -> None:
         self.asked.extend(indices)
@@ -204,7 +210,7 @@ class _Member:
         self.process.close()
 
 
-def _serve(connection: Connection) -> None:
+def _serve(connection: Pipe) -> None:
     """Look at pictures until the pipe ends: what a process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends this one
     torch.set_num_threads(1)
