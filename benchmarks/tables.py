@@ -13,6 +13,11 @@ from typing import Any
 from record import HERE, RESULTS
 
 ROOT = HERE.parent
+THROUGHPUT = {
+    "resnet18_64px_batch128": "ResNet-18 at 64 px, batches of 128",
+    "resnet50_128px_batch16": "ResNet-50 at 128 px, batches of 16",
+}
+PIPELINE = {"first_epoch": "first epoch (decoded and kept)", "cached": "later epochs"}
 MARKS = ("<!-- figures: begin -->", "<!-- figures: end -->")
 
 
@@ -88,30 +93,32 @@ def character_rows() -> list[tuple[str, ...]]:
 
 def speed_rows() -> list[tuple[str, ...]]:
     rows = []
-    throughput = result("throughput")
-    if throughput is not None:
-        rows += [
-            (
-                f"training steps, {one['what']}",
-                f"{one['manako_pictures_per_second']:.0f} pictures/s",
-                f"{one['torchvision_pictures_per_second']:.0f} pictures/s",
-                f"{one['ratio']:.2f} (aim {one['at_least']:.1f})",
-                "`make bench-throughput`",
+    throughput = result("throughput") or {}
+    for case, title in THROUGHPUT.items():
+        for suffix, where in (("", ""), ("_avx2", ", AVX2 alone")):
+            one = throughput.get(case + suffix)
+            if one is not None:
+                rows.append(
+                    (
+                        f"training, {title}{where}",
+                        f"{one['manako_pictures_per_second']:.0f} pictures/s",
+                        f"{one['plain_pictures_per_second']:.0f} pictures/s",
+                        f"{one['ratio']:.2f} (aim {one['at_least']:.1f})",
+                        "`make bench-throughput`",
+                    )
+                )
+    pipeline = result("input-pipeline") or {}
+    for key, title in PIPELINE.items():
+        if f"{key}_ratio" in pipeline:
+            rows.append(
+                (
+                    f"500×375 JPEGs to batches, one worker, {title}",
+                    f"{pipeline[f'{key}_pictures_per_second']} pictures/s",
+                    f"{pipeline['torchvision_pictures_per_second']} pictures/s",
+                    f"{pipeline[f'{key}_ratio']:.2f} (aim {pipeline[f'{key}_at_least']:.1f})",
+                    "`make bench-input`",
+                )
             )
-            for one in throughput["cases"]
-        ]
-    pipeline = result("input-pipeline")
-    if pipeline is not None:
-        rows += [
-            (
-                f"500×375 JPEGs to batches, one worker, {epochs.replace('_', ' ')}",
-                f"{pipeline[f'manako_{epochs}_pictures_per_second']} pictures/s",
-                f"{pipeline['torchvision_pictures_per_second']} pictures/s",
-                f"{pipeline[f'{epochs}_ratio']:.2f} (aim {pipeline[f'{epochs}_at_least']:.1f})",
-                "`make bench-input`",
-            )
-            for epochs in ("first_epoch", "later_epochs")
-        ]
     return rows
 
 

@@ -1,0 +1,198 @@
+"""Pictures a second in training: manako's step against torchvision's network in a plain loop.
+
+ResNet-18 at 64 px with batches of 128, and ResNet-50 at 128 px with batches of 16, on photographs
+of pets that wait in memory. manako's side is `training.loop.learn` with the settings that
+`manako train` chooses on this machine (its precision is measured), from a batch of uint8 pictures
+to the updated network. The plain side is torchvision's network in float32 and its usual memory
+layout, with cross-entropy and SGD with momentum; it gets one batch of random numbers again and
+again, so that it spends nothing on preparing pictures.
+
+Each side is a process of its own. They take turns of a few steps, and the ratio is that of the
+medians over the turns. All of it is done twice: as the machine is, and with
+ONEDNN_MAX_CPU_ISA=AVX2, where convolutions run as on a processor without AVX-512 and bfloat16.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import IO, Any
+
+from record import WORK, prove, shared
+
+STEPS, TURNS, BATCHES = 2, 12, 4
+CASES = {
+    # model, side in pixels, batch -> the least ratio
+    ("resnet18", 64, 128): 1.5,
+    ("resnet50", 128, 16): 2.0,
+}
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+AVX2_AT_LEAST = 1.0
+
+Step = Callable[[], None]
+
+
+def manako_step(model: str, side: int, batch_size: int) -> tuple[Step, dict[str, Any]]:
+    """One step of a run as it would be trained, and what was chosen for it."""
+    from manako.data.opened import open_sources, read_for_training
+    from manako.data.selection import Selection
+    from manako.runs.folder import RunFolder
+    from manako.runs.session import Facts, Session
+    from manako.runs.start import resolve_settings
+    from manako.training.distribution import Processes
+    from manako.training.loop import learn
+    from manako.training.state import TrainingState
+
+    data = shared("oxford_pets_subset.tar")
+    resolved = resolve_settings(data, model, size_hw=(side, side), batch=batch_size, seed=0)
+    settings = resolved.settings
+    sources = open_sources(
+        read_for_training(data, Selection(0)), settings.channels, workers=1, splits=["train"]
+    )
+    session = Session(settings, Facts.measured(settings, sources), sources, Processes())
+    parts = session.parts(RunFolder(WORK / "throughput"))
+    batches = list(parts.batches(range(BATCHES)))
+    state = TrainingState(session.new_model(), settings)
+
+    def step() -> None:
+        learn(state.model, batches[state.progress.step % BATCHES], state, parts)
+        state.progress.step += 1
+
+    chosen = {"precision": settings.precision, "threads": settings.threads}
+    return step, chosen
+
+
+def plain_step(model: str, side: int, batch_size: int) -> tuple[Step, dict[str, Any]]:
+    """One step of the loop that every tutorial shows."""
+    import torch
+    import torchvision
+    from torch import nn
+
+    from manako.runs.choices import usable_cores
+
+    torch.set_num_threads(usable_cores())
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(batch_size, 3, side, side, generator=generator)
+    labels = torch.randint(0, 37, (batch_size,), generator=generator)
+    network = getattr(torchvision.models, model)(num_classes=37).train()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
+    criterion = nn.CrossEntropyLoss()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss = criterion(network(images), labels)
+        loss.backward()
+        optimizer.step()
+        loss.item()
+
+    return step, {"precision": "float32", "threads": torch.get_num_threads()}
+
+
+SIDES = {"manako": manako_step, "plain": plain_step}
+
+
+def serve(side: str, model: str, pixels: int, batch_size: int) -> None:
+    """What a side's process does: for every line read, some steps, and their seconds written."""
+    from contextlib import ExitStack
+
+    from manako.training.precision import exact_arithmetic
+
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever else is printed goes to stderr
+    with ExitStack() as stack:
+        step, chosen = SIDES[side](model, pixels, batch_size)
+        if side == "manako":
+            stack.enter_context(exact_arithmetic(chosen["threads"]))
+        step()
+        print(json.dumps(chosen), file=answers, flush=True)
+        for _ in sys.stdin:
+            start = time.perf_counter()
+            for _ in range(STEPS):
+                step()
+            print(time.perf_counter() - start, file=answers, flush=True)
+
+
+class Side:
+    """A side's process, and the seconds of its turns."""
+
+    def __init__(self, name: str, case: tuple[str, int, int], environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--serve", name, *map(str, case)],
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.seconds: list[float] = []
+        self.chosen: dict[str, Any] = json.loads(self._pipe(self.process.stdout).readline())
+
+    def turn(self) -> None:
+        """Some steps."""
+        questions = self._pipe(self.process.stdin)
+        questions.write("go\n")
+        questions.flush()
+        self.seconds.append(float(self._pipe(self.process.stdout).readline()))
+
+    def end(self) -> None:
+        """Wait for the process to end."""
+        self._pipe(self.process.stdin).close()
+        self.process.wait()
+
+    @staticmethod
+    def _pipe(pipe: IO[str] | None) -> IO[str]:
+        assert pipe is not None
+        return pipe
+
+
+def compare(case: tuple[str, int, int], environment: dict[str, str], at_least: float) -> dict:
+    """Both sides of one case in turns."""
+    ours, theirs = Side("manako", case, environment), Side("plain", case, environment)
+    for side in (ours, theirs):
+        side.turn()
+        side.seconds.clear()  # the first steps of a process are slower
+    for number in range(TURNS):
+        for side in (ours, theirs) if number % 2 else (theirs, ours):
+            side.turn()
+    for side in (ours, theirs):
+        side.end()
+    pictures = STEPS * case[2]
+    medians = [statistics.median(side.seconds) for side in (ours, theirs)]
+    ratio = round(medians[1] / medians[0], 2)
+    return {
+        "manako_pictures_per_second": round(pictures / medians[0], 1),
+        "plain_pictures_per_second": round(pictures / medians[1], 1),
+        "manako_precision": ours.chosen["precision"],
+        "threads": [ours.chosen["threads"], theirs.chosen["threads"]],
+        "ratio": ratio,
+        "ratio_of_fastest_turns": round(min(theirs.seconds) / min(ours.seconds), 2),
+        "at_least": at_least,
+        "reached": ratio >= at_least,
+    }
+
+
+def measure() -> dict[str, object]:
+    """All cases, as the machine is and without its newer instructions."""
+    found: dict[str, Any] = {}
+    for case, at_least in CASES.items():
+        name = f"{case[0]}_{case[1]}px_batch{case[2]}"
+        found[name] = compare(case, {}, at_least)
+        found[f"{name}_avx2"] = compare(case, AVX2, AVX2_AT_LEAST)
+    return {
+        "steps_a_turn": STEPS,
+        "turns": TURNS,
+        **found,
+        "reached": all(one["reached"] for one in found.values()),
+    }
+
+
+if __name__ == "__main__":
+    if "--serve" in sys.argv:
+        side, model, *numbers = sys.argv[sys.argv.index("--serve") + 1 :]
+        serve(side, model, *map(int, numbers))
+    else:
+        sys.exit(0 if prove("throughput", measure)["reached"] else 8)
