@@ -39,6 +39,7 @@ def test_every_option_reaches_its_setting(data, tmp_path, monkeypatch):
         "--group-by (p\\d+) --fold 2/5 --exclude list.txt --allow-leakage --augment randaugment "
         "--augment-option flip=true --augment-option magnitude=5 --mixup 0.4 --cutmix 1 "
         "--accumulate 4 --batch-size 16 --class-weights balanced --freeze 2 --stage-lr-factor 0.5 "
+        "--bias-lr-factor 2 "
         "--frozen-norms --no-preflight --imgsz auto --budget 10m"
     )
 
@@ -48,7 +49,8 @@ def test_every_option_reaches_its_setting(data, tmp_path, monkeypatch):
         "group_by": "(p\\d+)", "fold": "2/5", "exclude": "list.txt", "allow_leakage": True,
         "augment": "randaugment", "augment_options": {"flip": True, "magnitude": 5.0},
         "mixup": 0.4, "cutmix": 1.0, "accumulate": 4, "batch": 16, "class_weights": "balanced",
-        "freeze": 2, "stage_lr_factor": 0.5, "norm_statistics": "frozen", "preflight": False,
+        "freeze": 2, "stage_lr_factor": 0.5, "bias_lr_factor": 2.0,
+        "norm_statistics": "frozen", "preflight": False,
         "size_hw": "auto", "budget_seconds": 600.0,
     }  # fmt: skip
 

@@ -106,6 +106,25 @@ def test_the_rate_falls_by_the_factor_from_stage_to_stage():
     assert [name for name, decay in decays.items() if decay] == ["5.weight", "0.weight"]
 
 
+def test_biases_and_shifts_of_norms_have_a_factor_of_their_own():
+    model = small_network()
+    settings = small_settings(stage_lr_factor=0.5, bias_lr_factor=8.0, lr=1.0)
+
+    optimizer = create_optimizer(model, settings)
+
+    names = {id(one): name for name, one in model.named_parameters()}
+    rates = {
+        names[id(one)]: (group["lr"], group.get("weight_decay") == 0)
+        for group in optimizer.param_groups
+        for one in group["params"]
+    }
+    assert rates == {
+        "5.weight": (1, False), "5.bias": (8, True),
+        "1.weight": (0.5, True), "1.bias": (4, True),
+        "0.weight": (0.25, False), "0.bias": (2, True),
+    }  # fmt: skip
+
+
 def test_a_step_moves_each_stage_by_its_factor():
     moved = {}
     for factor in (1.0, 0.25):

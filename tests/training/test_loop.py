@@ -76,6 +76,7 @@ EVERYTHING = {
     "accumulate": 2,
     "freeze": 1,
     "stage_lr_factor": 0.5,
+    "bias_lr_factor": 4.0,
     "average_decay": 0.9,
     "mixing": Mixing(mixup=0.4, cutmix=1.0),
 }
@@ -92,7 +93,9 @@ def test_with_parts_stages_averages_and_mixing_too(tmp_path, optimizer, stop_aft
     assert same_bits(whole, resumed)
 
 
-@pytest.mark.parametrize("name", ["accumulate", "freeze", "stage_lr_factor", "mixing"])
+@pytest.mark.parametrize(
+    "name", ["accumulate", "freeze", "stage_lr_factor", "bias_lr_factor", "mixing"]
+)
 def test_each_of_them_changes_the_run(tmp_path, name):
     plain = train(tmp_path / "plain")
 

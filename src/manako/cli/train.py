@@ -24,7 +24,7 @@ _AS_GIVEN = (  # options that are called as the setting is
     "task", "weights", "group_by", "fold", "epochs", "steps", "batch", "accumulate", "augment",
     "mixup", "cutmix", "mirror", "optimizer", "lr", "momentum", "weight_decay", "schedule",
     "warmup_steps", "label_smoothing", "class_weights", "clip_norm", "stage_lr_factor",
-    "validate_every", "save_seconds", "device", "threads", "workers", "seed",
+    "bias_lr_factor", "validate_every", "save_seconds", "device", "threads", "workers", "seed",
 )  # fmt: skip
 
 
@@ -43,6 +43,9 @@ def train(
     ] = None,
     stage_lr_factor: Annotated[
         float | None, typer.Option(help="On the rate of each stage below the one above it.")
+    ] = None,
+    bias_lr_factor: Annotated[
+        float | None, typer.Option(help="On the rate of biases and of what norms add.")
     ] = None,
     frozen_norms: Annotated[
         bool, typer.Option("--frozen-norms", help="Batch norms keep their statistics.")

@@ -73,6 +73,7 @@ class Settings(BaseModel):
     class_weights: ClassWeights = "none"
     freeze: Freeze = 0  # so many stages from the input on, or the backbone
     stage_lr_factor: float = Field(default=1.0, gt=0, le=1)  # for each stage below the head
+    bias_lr_factor: float = Field(default=1.0, gt=0)  # for biases and what norms add
     norm_statistics: NormStatistics = "train"
     preflight: bool = True
 
@@ -127,6 +128,7 @@ class Asked(BaseModel):
     class_weights: ClassWeights | None = None
     freeze: Freeze | None = None
     stage_lr_factor: float | None = Field(default=None, gt=0, le=1)
+    bias_lr_factor: float | None = Field(default=None, gt=0)
     norm_statistics: NormStatistics | None = None
     preflight: bool | None = None
     device: str | None = None

@@ -261,7 +261,7 @@ def _optimisation(choices: Choices, recipe: Recipe, model: str) -> None:
     origin = f"recipe of {model}"
     choices.take("optimizer", recipe.optimizer, origin)
     choices.take("lr", recipe.lr_for(batch), origin)
-    choices.take("momentum", 0.9, origin)
+    choices.take("momentum", recipe.momentum, origin)
     choices.take("weight_decay", recipe.weight_decay, origin)
     choices.take("schedule", recipe.schedule, origin)
     choices.take("warmup_steps", round(recipe.warmup * steps), origin)
@@ -271,6 +271,7 @@ def _optimisation(choices: Choices, recipe: Recipe, model: str) -> None:
     choices.take("average_decay", recipe.average_decay, origin)
     choices.take("class_weights", "none")
     choices.take("stage_lr_factor", 1.0)
+    choices.take("bias_lr_factor", recipe.bias_lr_factor, origin)
     choices.take("norm_statistics", "train")
     choices.take("preflight", True)
 

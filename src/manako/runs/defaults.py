@@ -27,6 +27,8 @@ class Recipe:
     label_smoothing: float = 0.0
     clip_norm: float = 0.0
     average_decay: float = 0.0
+    momentum: float = 0.9
+    bias_lr_factor: float = 1.0
 
     def lr_for(self, batch: int) -> float:
         """The learning rate for batches of `batch` pictures."""
@@ -35,7 +37,13 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    "quick32": Recipe(256, 10, "sgd", 0.5, 1e-3, "onecycle", label_smoothing=0.2),
+    # Jordan 2024, section 3.3: what its norms add learns 64 times as fast.
+    "quick32": Recipe(
+        *(256, 10, "sgd", 0.5, 1e-3, "onecycle"),
+        label_smoothing=0.2,
+        momentum=0.85,
+        bias_lr_factor=64.0,
+    ),
     "lenet5": Recipe(64, 20, "sgd", 0.05, 5e-4, "onecycle"),
     # Squared distances have steep gradients: without the limit it diverges at this rate.
     "lenet5_paper": Recipe(64, 20, "sgd", 0.05, 5e-4, "onecycle", clip_norm=2.0),

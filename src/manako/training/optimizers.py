@@ -18,9 +18,13 @@ def create_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimi
 
     Weights with two or more axes decay; biases and the scales and shifts of norms do not (they do
     not make the function more complex, only move it). Stages below the head learn at a rate of
-    their own where `stage_lr_factor` says so.
+    their own where `stage_lr_factor` says so, and biases and the shifts of norms (any parameter
+    named "bias") where `bias_lr_factor` does.
     """
     factors = rate_factors(model, settings.stage_lr_factor)
+    for name in factors:
+        if name.endswith("bias"):
+            factors[name] *= settings.bias_lr_factor
     trainable = [(name, one) for name, one in model.named_parameters() if one.requires_grad]
     groups: list[dict[str, Any]] = []
     for factor in sorted({factors[name] for name, _ in trainable}, reverse=True):

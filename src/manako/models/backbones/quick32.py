@@ -5,9 +5,8 @@ Built after the networks of the public CIFAR-10 speed runs (Keller Jordan, "94% 
 filters whiten the pictures, three stages of two convolutions, the first of each started as the
 identity, and a linear layer on the maxima. What differs: it is narrower (48 channels in place of
 64: on a CPU more passes over the data are worth more), the stem has no bias and is never trained,
-so that no gradient is computed at the finest resolution, the scales of the batch norms are
-trained, any size from 9 pixels up is taken (the pooling at the end takes what is left), and any
-number of channels.
+so that no gradient is computed at the finest resolution, any size from 9 pixels up is taken (the
+pooling at the end takes what is left), and any number of channels.
 
 Shapes: images [B, C, H, W]; features {stride: [B, channels, (H - 1) // stride, (W - 1) // stride]}
 for stride 2, 4, 8; logits [B, K].
@@ -45,6 +44,8 @@ class Stage(nn.Module):
         self.bn2 = nn.BatchNorm2d(c_out, eps=bn_eps, momentum=bn_momentum)
         for conv in (self.conv1, self.conv2):
             nn.init.dirac_(conv.weight.detach()[: conv.in_channels])
+        for norm in (self.bn1, self.bn2):  # the next convolution scales as well
+            norm.weight.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Half the size, `c_out` channels."""
