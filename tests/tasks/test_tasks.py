@@ -90,9 +90,9 @@ def test_class_weights_reach_the_loss_and_the_weight_of_a_batch():
 
     each = -raw.log_softmax(1)[[0, 1], [0, 2]]
     torch.testing.assert_close(loss, (each[0] + 4 * each[1]) / 5)
-    assert task.weight(targets) == 5
-    assert task.weight([MixedTarget(1, 2, 0.75)]) == 2.5
-    assert create_task("classification", CLASSES).weight(targets) == 2
+    assert task.weight(raw, targets) == 5
+    assert task.weight(raw, [MixedTarget(1, 2, 0.75)]) == 2.5
+    assert create_task("classification", CLASSES).weight(raw, targets) == 2
 
 
 def test_class_weights_of_labels_count_where_a_class_is_shown():
@@ -105,7 +105,7 @@ def test_class_weights_of_labels_count_where_a_class_is_shown():
     )
 
     torch.testing.assert_close(loss, plain - 2 * raw[0, 0].sigmoid().log() / 6)
-    assert task.weight(targets) == 2
+    assert task.weight(raw, targets) == 2
 
 
 def test_label_smoothing_reaches_the_loss():

@@ -90,6 +90,16 @@ def multibox_loss(
     }
 
 
+def count_positives(
+    anchors_xyxy: Tensor, targets: Sequence[BoxTargets], iou_threshold: float = 0.5
+) -> int:
+    """How many anchors [A, 4] answer for an object, over all pictures: what the loss divides by."""
+    return sum(
+        int((assign_targets(anchors_xyxy, truth, iou_threshold).classes > 0).sum())
+        for truth in targets
+    )
+
+
 def assign_targets(anchors_xyxy: Tensor, truth: BoxTargets, iou_threshold: float) -> AnchorTargets:
     """What each of the anchors [A, 4] should say of one picture."""
     boxes = truth.boxes_xyxy.to(anchors_xyxy)

@@ -49,7 +49,7 @@ class Classification:
             raw, targets, label_smoothing=self.label_smoothing, class_weights=weights
         )
 
-    def weight(self, targets: Sequence[ClassTarget | MixedTarget]) -> float:
+    def weight(self, raw: Tensor, targets: Sequence[ClassTarget | MixedTarget]) -> float:
         """Pictures, each counted by the weight of its class."""
         if self.class_weights is None:
             return len(targets)

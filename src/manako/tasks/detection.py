@@ -13,7 +13,7 @@ from torch import Tensor
 
 from manako.decoders.detection import decode_detections
 from manako.errors import UsageError
-from manako.losses.detection import multibox_loss
+from manako.losses.detection import count_positives, multibox_loss
 from manako.metrics.detection import DetectionMetric
 from manako.structures import AnchorRaw, BoxTargets, Detections, Frame
 
@@ -36,12 +36,9 @@ class Detection:
         """Class and box loss over matched anchors and hard negatives."""
         return multibox_loss(raw, targets)
 
-    def weight(self, targets: Sequence[BoxTargets]) -> float:
-        """Objects: the loss is a mean over their anchors, of which each has about as many.
-
-        Pictures without any count as one object, for their negatives are divided by 1.
-        """
-        return max(1, sum(int((~target.ignored_mask).sum()) for target in targets))
+    def weight(self, raw: AnchorRaw, targets: Sequence[BoxTargets]) -> float:
+        """Anchors that answer for an object."""
+        return count_positives(raw.anchors_xyxy, targets)
 
     def decode(self, raw: AnchorRaw, frames: Sequence[Frame]) -> Sequence[Detections]:
         """Boxes in pixels of the original pictures, overlapping ones of a class suppressed."""

@@ -40,7 +40,7 @@ class Multilabel:
         weights = None if self.class_weights is None else torch.tensor(self.class_weights)
         return binary_cross_entropy(raw, targets, class_weights=weights)
 
-    def weight(self, targets: Sequence[LabelsTarget]) -> float:
+    def weight(self, raw: Tensor, targets: Sequence[LabelsTarget]) -> float:
         """Pictures."""
         return len(targets)
 

@@ -33,8 +33,11 @@ class Task(Protocol):
     def loss(self, raw: Any, targets: Sequence[Any]) -> dict[str, Tensor]:
         """Named scalars whose sum is minimised; targets in pixels of the network's input."""
 
-    def weight(self, targets: Sequence[Any]) -> float:
-        """What the loss is a mean over, counted: how much these targets weigh beside others."""
+    def weight(self, raw: Any, targets: Sequence[Any]) -> float:
+        """What the loss is a mean over, counted: how much these targets weigh beside others.
+
+        Where it is 0, the loss is divided by 1.
+        """
 
     def decode(self, raw: Any, frames: Sequence[Frame]) -> Sequence[Prediction]:
         """One prediction for each picture, in pixels of the original pictures."""

@@ -33,7 +33,7 @@ class Segmentation:
         """Cross-entropy over all pixels whose class is known."""
         return pixel_cross_entropy(raw, targets)
 
-    def weight(self, targets: Sequence[MaskTarget]) -> float:
+    def weight(self, raw: Tensor, targets: Sequence[MaskTarget]) -> float:
         """Pixels whose class is known."""
         return sum(int((target.mask != IGNORE).sum()) for target in targets)
 

@@ -11,7 +11,6 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from manako.structures import Batch
-from manako.tasks import Task
 from manako.training.distribution import Processes
 
 
@@ -36,21 +35,20 @@ def parts_of_batch(batch: Batch, parts: int, least: int = 1) -> list[Batch]:
     ]
 
 
-def shares_of_parts(batches: Sequence[Batch], task: Task, processes: Processes) -> list[float]:
-    """The factors with which the parts' mean losses add up to the mean over the whole batch.
+def divisor_of_parts(weights: Sequence[float], processes: Processes) -> float:
+    """What the gradient of the parts, each times its `factor_of_part`, is divided by.
 
-    Losses are means over what their task counts (pictures, known pixels), so a part counts by its
-    `Task.weight`: of the parts of one process, and of several processes, whose gradients are
-    averaged. For detection, where the weight is the number of objects and the loss a mean over
-    their anchors, this is very nearly and not exactly the whole batch's.
+    Then it is that of the whole batch: losses are means over what their task counts (pictures,
+    known pixels, anchors of objects), so a part counts by its `Task.weight`. Of several processes
+    each has a share of the batch, and their gradients are averaged.
     """
-    if processes.world == 1 and len(batches) == 1:
-        return [1.0]
-    weights = [task.weight(batch.targets) for batch in batches]
     mean = processes.mean(math.fsum(weights))
-    if mean <= 0:
-        return [1 / len(batches)] * len(batches)
-    return [weight / mean for weight in weights]
+    return mean if mean > 0 else 1 / processes.world
+
+
+def factor_of_part(weight: float) -> float:
+    """What a part's mean loss is multiplied by to become a sum."""
+    return weight if weight > 0 else 1.0
 
 
 def without_exchange(network: nn.Module, last: bool) -> AbstractContextManager[None]:

@@ -21,7 +21,12 @@ from manako.data.workers import Batches
 from manako.errors import NumericError, Stopped
 from manako.structures import Batch, Scores
 from manako.tasks import Task
-from manako.training.accumulation import parts_of_batch, shares_of_parts, without_exchange
+from manako.training.accumulation import (
+    divisor_of_parts,
+    factor_of_part,
+    parts_of_batch,
+    without_exchange,
+)
 from manako.training.checkpoints import Checkpoints
 from manako.training.distribution import Processes
 from manako.training.freezing import begin_learning, needs_pairs
@@ -118,16 +123,24 @@ def learn(network: nn.Module, batch: Batch, state: TrainingState, parts: Parts) 
     set_learning_rate(state.optimizer, learning_rate(settings, step))
     begin_learning(state.model, settings)
     pieces = parts_of_batch(batch, settings.accumulate, least=2 if needs_pairs(state.model) else 1)
-    shares = shares_of_parts(pieces, parts.task, parts.processes)
+    whole = len(pieces) == 1 and parts.processes.world == 1
     state.optimizer.zero_grad(set_to_none=True)
 
     sums: dict[str, float] = {}
-    for number, (piece, share) in enumerate(zip(pieces, shares, strict=True)):
+    weights: list[float] = []
+    for number, piece in enumerate(pieces):
         seed_step(settings.seed, step, number)
         with without_exchange(network, last=number == len(pieces) - 1):
-            losses = add_gradients(network, piece, share, state, parts)
+            weight, losses = add_gradients(network, piece, state, parts, whole=whole)
+        weights.append(weight)
         for name, loss in losses.items():
             sums[name] = sums.get(name, 0.0) + loss
+    if not whole:
+        divisor = divisor_of_parts(weights, parts.processes)
+        sums = {name: total / divisor for name, total in sums.items()}
+        for parameter in state.model.parameters():
+            if parameter.grad is not None:
+                parameter.grad /= divisor
 
     if settings.clip_norm > 0:
         nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)
@@ -138,9 +151,12 @@ def learn(network: nn.Module, batch: Batch, state: TrainingState, parts: Parts) 
 
 
 def add_gradients(
-    network: nn.Module, batch: Batch, share: float, state: TrainingState, parts: Parts
-) -> dict[str, float]:
-    """Forward, loss and backward of `batch`; its named losses. Both are weighted by `share`."""
+    network: nn.Module, batch: Batch, state: TrainingState, parts: Parts, *, whole: bool
+) -> tuple[float, dict[str, float]]:
+    """Forward, loss and backward of `batch`; how much it weighs, and its named losses.
+
+    Of a part of a batch (`whole` is False) losses and gradients are sums, not means.
+    """
     settings = parts.settings
     images = parts.preparation.normalise(batch.images.to(settings.device))
     with autocast(settings.device, settings.precision):
@@ -148,8 +164,10 @@ def add_gradients(
     losses = parts.task.loss(raw, batch.targets)
     total = torch.stack(list(losses.values())).sum()
     refuse_nonfinite(total, state.progress.step, batch)
-    torch.autograd.backward(total * share)
-    return {name: float(loss.detach()) * share for name, loss in losses.items()}
+    weight = 1.0 if whole else parts.task.weight(raw, batch.targets)
+    factor = factor_of_part(weight)
+    torch.autograd.backward(total * factor)
+    return weight, {name: float(loss.detach()) * factor for name, loss in losses.items()}
 
 
 def refuse_nonfinite(loss: Tensor, step: int, batch: Batch) -> None:
