@@ -65,7 +65,7 @@ def test_norms_of_frozen_stages_are_in_the_mode_of_use():
 
     begin_learning(model, small_settings(freeze=2))
     assert not model[1].training
-    assert model[4].training  # dropout still draws
+    assert model[4].training  # dropout that is in no frozen stage still draws
     assert not needs_pairs(model)
 
     begin_learning(model, small_settings(norm_statistics="frozen"))
@@ -74,6 +74,28 @@ def test_norms_of_frozen_stages_are_in_the_mode_of_use():
 
     begin_learning(model, small_settings())
     assert model[1].training
+
+
+def test_a_frozen_stage_with_dropout_computes_what_it_computes_in_use():
+    model = create_model("wrn_16_4", num_classes=3, dropout=0.5)
+    images = torch.linspace(-1, 1, 2 * 3 * 16 * 16).view(2, 3, 16, 16)
+    with torch.no_grad():
+        in_use = model.eval().backbone(images)
+        begin_learning(model, small_settings(freeze="backbone"))
+        in_training = model.backbone(images)
+
+    assert model.training
+    torch.testing.assert_close(in_training, in_use, rtol=0, atol=0)
+
+
+def test_frozen_norms_leave_dropout_drawing():
+    model = create_model("wrn_16_4", num_classes=3, dropout=0.5)
+
+    begin_learning(model, small_settings(norm_statistics="frozen"))
+
+    modes = {type(one): one.training for one in model.modules()}
+    assert modes[nn.BatchNorm2d] is False
+    assert modes[nn.Dropout] is True
 
 
 def test_the_rate_falls_by_the_factor_from_stage_to_stage():

@@ -41,19 +41,17 @@ def freeze_stages(model: nn.Module, freeze: Freeze) -> None:
 
 
 def begin_learning(model: nn.Module, settings: Settings) -> None:
-    """Put `model` into training mode, but for the batch norms that keep their statistics.
+    """Put `model` into training mode, but for what keeps computing as in use.
 
-    Those are all with `norm_statistics="frozen"`, else those of the frozen stages: a frozen stage
-    computes in training what it will compute in use.
+    That is all of a frozen stage, dropout included, and every batch norm with
+    `norm_statistics="frozen"`.
     """
     model.train()
+    for stage in frozen_stages(model, settings.freeze):
+        for module in modules_of_stage(model, stage):
+            module.eval()
     if settings.norm_statistics == "frozen":
-        kept = [model]
-    else:
-        stages = frozen_stages(model, settings.freeze)
-        kept = [module for stage in stages for module in modules_of_stage(model, stage)]
-    for module in kept:
-        for layer in module.modules():
+        for layer in model.modules():
             if isinstance(layer, _BatchNorm):
                 layer.eval()
 
