@@ -1,5 +1,6 @@
 import pytest
 
+from manako.errors import ArtefactError
 from manako.training.journal import Journal
 
 
@@ -19,6 +20,22 @@ def test_a_last_line_torn_by_a_kill_is_left_out(tmp_path):
         file.write('{"step": 2, "lo')
 
     assert journal.rows() == [{"step": 1, "loss": 0.5}]
+
+
+@pytest.mark.parametrize(
+    "torn", [b'{"step": 2, "lo', b"\xff\xfe", b"[1]", b'{"loss": 1.0}', b'{"step": "two"}']
+)
+def test_a_damaged_line_between_others_is_named(tmp_path, torn):
+    journal = Journal(tmp_path / "metrics.jsonl")
+    journal.add({"step": 1, "loss": 0.5})
+    with journal.path.open("ab") as file:
+        file.write(torn + b"\n")
+    journal.add({"step": 3, "loss": 0.25})
+
+    with pytest.raises(ArtefactError, match=r"metrics\.jsonl is damaged in line 2"):
+        journal.rows()
+    with pytest.raises(ArtefactError, match=r"metrics\.jsonl is damaged in line 2"):
+        journal.rewind(1)
 
 
 def test_rewinding_forgets_later_rows_and_the_torn_one(tmp_path):

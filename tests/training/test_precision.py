@@ -62,15 +62,21 @@ def test_autocast_computes_products_in_bfloat16_only_when_asked():
 
 
 def test_precision_is_chosen_by_measuring_and_says_so():
-    precision, why = choose_precision("cpu")
+    before = torch.get_num_threads()
+
+    precision, why = choose_precision("cpu", threads=1)
+
+    assert torch.get_num_threads() == before
 
     assert precision in ("float32", "bfloat16")
     assert "measured" in why
 
 
 def test_a_device_that_is_not_here_is_refused():
-    with pytest.raises(UsageError, match="'gpu9' is no device"):
-        choose_device("gpu9")
+    for name in ("gpu9", "meta", "mps"):
+        with pytest.raises(UsageError, match=f"'{name}' is no device that manako works on"):
+            choose_device(name)
+    assert choose_device("cpu") == "cpu"
     if not torch.cuda.is_available():
         assert choose_device("auto") == choose_device(None) == "cpu"
         with pytest.raises(UsageError, match="torch finds no CUDA device here"):

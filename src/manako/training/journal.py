@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from manako.errors import ArtefactError
 from manako.storage.files import append_line, write_text_atomic
 
 
@@ -20,12 +21,29 @@ class Journal:
         append_line(self.path, json.dumps(dict(row), allow_nan=False))
 
     def rows(self) -> list[dict[str, float]]:
-        """All whole rows; a last line torn by a kill is left out."""
+        """All whole rows; a last line torn by a kill is left out.
+
+        Errors: ArtefactError naming the file and the line where another one is no row.
+        """
         if not self.path.exists():
             return []
-        lines = self.path.read_text(encoding="utf-8").split("\n")
+        lines = self.path.read_bytes().split(b"\n")
         # Only a line that ended was written whole; what follows the last newline was not.
-        return [json.loads(line) for line in lines[:-1] if line]
+        whole = enumerate(lines[:-1], start=1)
+        return [self._row(number, line) for number, line in whole if line]
+
+    def _row(self, number: int, line: bytes) -> dict[str, float]:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if isinstance(row, dict) and isinstance(row.get("step"), int):
+            return row
+        raise ArtefactError(
+            f"{self.path} is damaged in line {number}: {line[:60]!r}",
+            expected="a row of numbers as a JSON object, with its step",
+            fix="remove the line; only the curves of the report lose a point by that",
+        )
 
     def rewind(self, step: int) -> None:
         """Forget what was written after `step`."""

@@ -23,10 +23,13 @@ def choose_device(asked: str | None) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(asked)
-    except RuntimeError as error:
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
         raise UsageError(
-            f"{asked!r} is no device", expected="auto, cpu, cuda, or for example cuda:0"
-        ) from error
+            f"{asked!r} is no device that manako works on",
+            expected="auto, cpu, cuda, or for example cuda:0",
+        )
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError(
             f"device {asked!r} was asked for, but torch finds no CUDA device here",
@@ -35,14 +38,20 @@ def choose_device(asked: str | None) -> str:
     return str(device)
 
 
-def choose_precision(device: str) -> tuple[Precision, str]:
+def choose_precision(device: str, threads: int) -> tuple[Precision, str]:
     """The faster of float32 and bfloat16 for a convolution on `device`, and why.
 
-    Measured, because processors that lack bfloat16 instructions emulate them slowly.
+    Measured with `threads` threads, because processors that lack bfloat16 instructions emulate them
+    slowly.
     """
+    before_threads = torch.get_num_threads()
     with torch.random.fork_rng():  # a layer draws its weights, which here do not matter
-        full = _convolution_seconds(device, torch.float32)
-        half = _convolution_seconds(device, torch.bfloat16)
+        torch.set_num_threads(threads)
+        try:
+            full = _convolution_seconds(device, torch.float32)
+            half = _convolution_seconds(device, torch.bfloat16)
+        finally:
+            torch.set_num_threads(before_threads)
     if full / half >= _WORTH_IT:
         return "bfloat16", f"measured {full / half:.1f}x as fast as float32"
     return "float32", f"measured: bfloat16 is {full / half:.1f}x as fast"
