@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections import Counter
 from dataclasses import replace
 
@@ -164,8 +165,13 @@ def test_of_several_labels_what_is_shown_weighs_as_what_is_not(folders):
     assert balanced_weights(dataset) == (1.0, 3.0, 0.0)
 
 
-def test_weights_of_classes_are_kept_for_a_resume(folders, tmp_path):
-    run = manako.train(folders, out=tmp_path / "run", **PLAIN, class_weights="balanced")
+def test_weights_of_classes_change_what_is_learned_and_are_kept_for_a_resume(folders, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(folders, data)
+    for picture in sorted((data / "train" / "red").iterdir())[:8]:
+        picture.unlink()
+    plain = tensors(manako.train(data, out=tmp_path / "plain", **PLAIN))
+    run = manako.train(data, out=tmp_path / "run", **PLAIN, class_weights="balanced")
     before = tensors(run)
     saved = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
     (run.folder / "scores.json").unlink()
@@ -173,7 +179,8 @@ def test_weights_of_classes_are_kept_for_a_resume(folders, tmp_path):
         one.rename(one.with_name(f"gone-{one.name}"))
     again = tensors(manako.resume(run.folder))
 
-    assert saved["class_weights"] == [1.0, 1.0]
+    assert saved["class_weights"] == pytest.approx([16 / 24, 16 / 8])
+    assert any(not torch.equal(value, plain[name]) for name, value in before.items())
     assert all(torch.equal(value, again[name]) for name, value in before.items())
 
 
