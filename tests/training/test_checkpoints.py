@@ -8,6 +8,7 @@ import torch
 from manako.errors import ArtefactError, NumericError, ResourceError
 from manako.training import checkpoints as module
 from manako.training.checkpoints import Checkpoints
+from manako.training.distribution import Processes
 from manako.training.state import TrainingState
 from small_run import small_network, small_settings
 
@@ -60,6 +61,27 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(tmp_path, 
     assert state.progress.step == 1
     assert (tmp_path / "damaged-step-00000002").is_dir()
     assert "kept as damaged-step-00000002, trying the one before" in capsys.readouterr().err
+
+
+class Second(Processes):
+    """The second of two processes; the test hands over what the first one shared."""
+
+    def share(self, value):
+        return self.shared
+
+
+def test_of_several_processes_the_first_alone_sets_a_damaged_checkpoint_aside(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(state_after(1))
+    checkpoints.save(state_after(2))
+    (tmp_path / "step-00000002" / "state.json").unlink()
+    second, state = Second(rank=1, world=2), state_after(0)
+    object.__setattr__(second, "shared", tmp_path / "step-00000001")
+
+    assert checkpoints.load_newest(state, second) == tmp_path / "step-00000001"
+
+    assert state.progress.step == 1
+    assert (tmp_path / "step-00000002").is_dir()
 
 
 def test_when_all_are_damaged_nothing_is_trained_over_them(tmp_path):

@@ -165,7 +165,7 @@ def _begin(folder: RunFolder, resolved: Resolved, facts: Facts) -> None:
 def _train(folder: RunFolder, session: Session) -> TrainingState:
     parts = session.parts(folder)
     state = TrainingState(session.empty_model(), session.settings)
-    found = parts.checkpoints.load_newest(state)
+    found = parts.checkpoints.load_newest(state, session.processes)
     if found is None:
         state = TrainingState(session.new_model(announce=True), session.settings)
     if session.processes.first:

@@ -21,6 +21,7 @@ from manako.storage import replace_folder, save_folder, sweep_leftovers, verify_
 from manako.storage.durability import disk_errors
 from manako.storage.temporary import temporary_path
 from manako.storage.tensors import load_tensors, save_tensors
+from manako.training.distribution import Processes
 from manako.training.state import TrainingState, first_nonfinite
 
 _KEPT = 2
@@ -78,11 +79,18 @@ class Checkpoints:
         except ResourceError as error:
             warn(f"an old checkpoint could not be removed: {error.what}")
 
-    def load_newest(self, state: TrainingState) -> Path | None:
+    def load_newest(self, state: TrainingState, processes: Processes | None = None) -> Path | None:
         """Give `state` the newest checkpoint that is whole; damaged ones are set aside and named.
 
-        None where there is no checkpoint at all; an `ArtefactError` where all are damaged.
+        The first of several processes looks for it, all load the same. None where there is no
+        checkpoint at all; an `ArtefactError` where all are damaged.
         """
+        found = (processes or Processes()).by_first(self._newest_whole)
+        if found is not None:
+            state.restore(*_read(found))
+        return found
+
+    def _newest_whole(self) -> Path | None:
         damaged = 0
         for folder in reversed(self._steps()):
             try:
@@ -93,7 +101,6 @@ class Checkpoints:
                 warn(f"{error.what}; kept as {aside.name}, trying the one before")
                 damaged += 1
                 continue
-            state.restore(*_read(folder))
             return folder
         if damaged:
             raise ArtefactError(
