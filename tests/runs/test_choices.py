@@ -78,6 +78,49 @@ def test_an_asked_value_always_wins(tmp_path):
     assert values["steps"] == 2 * 5
 
 
+def resolved(folder, **asked):
+    data = shapes.class_folders(folder / "data")
+    dataset = read_for_training(data, Selection())
+    return resolve(Asked.of({"threads": 1, **asked}), dataset, look_at(dataset), str(data))
+
+
+def test_another_optimizer_than_the_recipe_s_brings_its_own_rate_and_decay(tmp_path):
+    found = resolved(tmp_path, model="quick32", batch=16, optimizer="adamw")
+
+    settings, origins = found.settings, found.origins
+    assert settings.lr == pytest.approx(1e-3 * (16 / 64) ** 0.5)
+    assert (settings.weight_decay, settings.bias_lr_factor) == (1e-2, 1.0)
+    assert origins["lr"] == origins["weight_decay"] == "usual for adamw"
+    own = resolved(tmp_path / "own", model="quick32", batch=16, optimizer="sgd")
+    assert own.settings.lr == pytest.approx(0.5 * 16 / 256)
+    assert own.origins["lr"] == "recipe of quick32"
+    other = recipe_for("unet_bn").with_optimizer("sgd")
+    assert other.lr_for(64) == pytest.approx(0.05)
+    assert (other.weight_decay, other.clip_norm) == (5e-4, recipe_for("unet_bn").clip_norm)
+
+
+def test_origins_tell_what_was_asked(tmp_path):
+    asked = resolved(tmp_path / "asked", model="lenet5", epochs=3, device="auto")
+    left = resolved(tmp_path / "left", model="lenet5")
+
+    assert asked.origins["steps"].startswith("asked: 3 epochs of ")
+    assert left.origins["steps"].startswith("recipe: 20 epochs of ")
+    assert asked.origins["device"] == left.origins["device"] == "found"
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"freeze": "backbone", "stage_lr_factor": 0.5}, r"only the head(.|\n)*--stage-lr-factor"),
+        ({"warmup_steps": 50, "steps": 50}, r"warm-up of 50 steps does not end within the 50"),
+        ({"norm_statistics": "frozen", "model": "lenet5"}, r"lenet5 has no batch norms"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(tmp_path, asked, message):
+    with pytest.raises(UsageError, match=message):
+        resolved(tmp_path, **{"model": "resnet20", **asked})
+
+
 def test_a_size_that_the_network_cannot_take_is_refused_with_one_that_it_can():
     with pytest.raises(UsageError, match=r"multiples of 8, not 60x64[\s\S]*--imgsz 64x64"):
         allowed_sizes("unet_bn", 3, {}).check((60, 64))

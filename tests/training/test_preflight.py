@@ -35,6 +35,13 @@ def test_a_network_that_learns_eight_pictures_passes(tmp_path):
     assert found.lowest_loss < 0.1 * found.first_loss
     assert found.steps < 200
     assert str(found).startswith("pre-flight passed: on 8 pictures the loss went from 1.")
+    assert str(found).endswith(f"by step {found.steps}")
+
+
+def test_of_fewer_pictures_it_tells_how_many(tmp_path):
+    found = preflight(small_network(), small_parts(tmp_path, source=RandomPictures(3), batch=3))
+
+    assert "on 3 pictures the loss" in str(found)
 
 
 def test_smoothed_labels_and_mixed_pictures_do_not_hide_that_it_learns(tmp_path):
@@ -57,7 +64,7 @@ def test_a_rate_far_too_small_is_refused(tmp_path):
 def test_a_rate_far_too_large_is_refused(tmp_path):
     with pytest.raises(
         NumericError,
-        match=r"pre-flight failed: the loss became (nan|inf) at step(.|\n)*smaller --lr",
+        match=r"pre-flight failed: the loss became (nan|inf) in step(.|\n)*smaller --lr",
     ):
         tried(tmp_path, lr=1e30, clip_norm=0.0)
 

@@ -131,6 +131,11 @@ def absolute_source(spec: str) -> str:
     return f"{layout}:{path.absolute()}" if layout else str(path.absolute())
 
 
+def layout_of(spec: str) -> str:
+    """The library that a file comes from, such as "torchvision"; "" for a recognizer."""
+    return _split(spec)[0]
+
+
 def _split(spec: str) -> tuple[str, Path]:
     """The library and the path; one letter before the colon is a drive of Windows."""
     layout, colon, path = spec.partition(":")

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from manako.config import format_size
 from manako.config.settings import Asked, Resolved, Settings
@@ -22,8 +23,10 @@ from manako.errors import UsageError
 from manako.models.protocols import FixedSize, WholeModel
 from manako.models.weights import absolute_source
 from manako.models.zoo import create_model, model_info
+from manako.recognizer import RecognizerSpec
 from manako.runs.defaults import Recipe, default_model, default_size, recipe_for
 from manako.runs.look import Look
+from manako.runs.pretrained import made_for
 from manako.training.freezing import frozen_stages
 from manako.training.precision import choose_device, choose_precision
 
@@ -59,6 +62,8 @@ class Choices:
 
 def resolve(asked: Asked, dataset: Dataset, look: Look, data: str) -> Resolved:
     """All settings of a run on `dataset`. With a budget, the steps are a placeholder still."""
+    if asked.device == "auto":
+        asked = asked.model_copy(update={"device": None})
     choices = Choices(asked)
     choices.values["data"], choices.origins["data"] = data, "asked"
     task = choices.take("task", dataset.task, f"found: {dataset.format}")
@@ -69,15 +74,19 @@ def resolve(asked: Asked, dataset: Dataset, look: Look, data: str) -> Resolved:
         )
     kind = "classification" if task == "multilabel" else task  # of the networks that serve it
     model, why = default_model(kind, look.size_hw)
+    known = made_for(asked.weights)
+    if known is not None and model_info(known.model).task == kind:
+        model, why = known.model, "the weights"
     model = choices.take("model", model, why)
     if model_info(model).task != kind:
         raise UsageError(
             f"{model} is a model for {model_info(model).task}, and the data are for {task}",
             fix=f"see manako models --task {kind}",
         )
-    recipe = recipe_for(model)
+    recipe = recipe_for(model).with_optimizer(asked.optimizer)
     _selection(choices)
-    _pictures(choices, asked, look, kind, model)
+    _network(choices, asked, look, known)
+    _pictures(choices, look, kind)
     _length(choices, asked, recipe, len(dataset.splits["train"]))
     _optimisation(choices, recipe, model)
     _machine(choices)
@@ -95,18 +104,27 @@ def _selection(choices: Choices) -> None:
     choices.take("allow_leakage", False)
 
 
-def _pictures(choices: Choices, asked: Asked, look: Look, task: str, model: str) -> None:
-    options = choices.take("model_options", {})
-    if choices.take("weights", None) is not None:
-        # A run may be resumed from another folder.
-        choices.values["weights"] = absolute_source(choices.values["weights"])
-    grey = look.grey and asked.weights is None
-    channels = choices.take(
-        "channels",
-        1 if grey else 3,
-        "the weights" if asked.weights else f"the pictures show {'grey' if grey else 'colours'}",
-    )
-    allowed = allowed_sizes(model, channels, options)
+def _network(choices: Choices, asked: Asked, look: Look, known: RecognizerSpec | None) -> None:
+    """What the network looks like; a recognizer whose weights are taken up has decided it."""
+    choices.take("weights", None)
+    if asked.weights is not None:  # a run may be resumed from another folder
+        choices.values["weights"] = absolute_source(asked.weights)
+    if known is not None and known.model == choices.values["model"]:
+        choices.take("model_options", known.model_options, "the weights")
+    else:
+        choices.take("model_options", {})
+    if known is not None:
+        choices.take("channels", known.channels, "the weights")
+    elif asked.weights is not None:
+        choices.take("channels", 3, "usual for weights of another library")
+    else:
+        shown = "grey" if look.grey else "colours"
+        choices.take("channels", 1 if look.grey else 3, f"the pictures show {shown}")
+
+
+def _pictures(choices: Choices, look: Look, task: str) -> None:
+    values = choices.values
+    allowed = allowed_sizes(values["model"], values["channels"], values["model_options"])
     found = f"the pictures are {look.size_hw[0]}x{look.size_hw[1]}"
     size_hw = choices.take("size_hw", allowed.default(task, look.size_hw), found)
     if size_hw == "auto":
@@ -115,6 +133,12 @@ def _pictures(choices: Choices, asked: Asked, look: Look, task: str, model: str)
     allowed.check(size_hw)
     freeze = choices.take("freeze", 0)
     frozen_stages(allowed.network, freeze)
+    has_norms = any(isinstance(layer, _BatchNorm) for layer in allowed.network.modules())
+    if choices.take("norm_statistics", "train") == "frozen" and not has_norms:
+        raise UsageError(
+            f"{values['model']} has no batch norms whose statistics could be kept",
+            fix="leave --frozen-norms out",
+        )
     choices.take("rule", "stretch")
     characters = (
         choices.values["task"] == "classification" and look.grey and max(look.size_hw) <= 64
@@ -249,8 +273,9 @@ def _length(choices: Choices, asked: Asked, recipe: Recipe, pictures: int) -> No
     if budget is not None:
         choices.values["steps"], choices.origins["steps"] = _PLANNING_STEPS, "to be measured"
     else:
-        epochs = recipe.epochs if asked.epochs is None else asked.epochs
-        choices.take("steps", max(1, round(each * epochs)), f"{epochs:g} epochs of {each} steps")
+        epochs, who = (recipe.epochs, "recipe") if asked.epochs is None else (asked.epochs, "asked")
+        why = f"{who}: {epochs:g} epochs of {each} steps"
+        choices.take("steps", max(1, round(each * epochs)), why)
     steps = choices.values["steps"]
     choices.take("validate_every", max(1, min(steps, max(each, steps // _VALIDATIONS))))
     choices.take("stop_after", 0)
@@ -258,7 +283,7 @@ def _length(choices: Choices, asked: Asked, recipe: Recipe, pictures: int) -> No
 
 def _optimisation(choices: Choices, recipe: Recipe, model: str) -> None:
     batch, steps = choices.values["batch"], choices.values["steps"]
-    origin = f"recipe of {model}"
+    origin = f"usual for {recipe.optimizer}" if recipe.is_general else f"recipe of {model}"
     choices.take("optimizer", recipe.optimizer, origin)
     choices.take("lr", recipe.lr_for(batch), origin)
     choices.take("momentum", recipe.momentum, origin)
@@ -272,16 +297,16 @@ def _optimisation(choices: Choices, recipe: Recipe, model: str) -> None:
     choices.take("class_weights", "none")
     choices.take("stage_lr_factor", 1.0)
     choices.take("bias_lr_factor", recipe.bias_lr_factor, origin)
-    choices.take("norm_statistics", "train")
     choices.take("preflight", True)
 
 
 def _machine(choices: Choices) -> None:
     device = choose_device(choices.take("device", None, "found"))
     choices.values["device"] = device
+    threads = choices.take("threads", usable_cores(), "processors of this machine")
     if choices.take("precision", None, "measured") is None:
-        choices.values["precision"], choices.origins["precision"] = choose_precision(device)
-    choices.take("threads", usable_cores(), "processors of this machine")
+        precision, why = choose_precision(device, threads)
+        choices.values["precision"], choices.origins["precision"] = precision, why
     choices.take("workers", 0)
     choices.take("save_seconds", 60.0)
 
@@ -303,6 +328,17 @@ def _refuse_idle_values(choices: Choices) -> None:
         )
     if values["optimizer"] == "adamw" and origins["momentum"] == "asked":
         raise UsageError("AdamW has no momentum to choose", fix="leave --momentum out")
+    if values["freeze"] == "backbone" and origins["stage_lr_factor"] == "asked":
+        raise UsageError(
+            "with a frozen backbone only the head learns, at the rate itself",
+            fix="leave --stage-lr-factor out, or --freeze",
+        )
+    if values["warmup_steps"] >= values["steps"] and values["budget_seconds"] is None:
+        raise UsageError(
+            f"a warm-up of {values['warmup_steps']} steps does not end within the "
+            f"{values['steps']} steps of the run",
+            fix="use a smaller --warmup-steps",
+        )
 
 
 def _refuse_bad_values(values: Mapping[str, Any]) -> None:

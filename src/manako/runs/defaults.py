@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from manako.config.settings import Optimizer, ScheduleName
 from manako.errors import UnknownName
@@ -30,11 +30,36 @@ class Recipe:
     momentum: float = 0.9
     bias_lr_factor: float = 1.0
 
+    is_general: bool = False  # settings usual for the optimizer, not those of the family
+
+    def with_optimizer(self, asked: Optimizer | None) -> Recipe:
+        """This recipe, or the usual settings of the optimizer that is `asked` instead of its own.
+
+        Rates and decays of one optimizer mean nothing to another.
+        """
+        if asked is None or asked == self.optimizer:
+            return self
+        lr, weight_decay = _USUAL[asked]
+        other = replace(
+            self,
+            optimizer=asked,
+            weight_decay=weight_decay,
+            momentum=0.9,
+            bias_lr_factor=1.0,
+            is_general=True,
+        )
+        ratio = self.batch / _USUAL_BATCH
+        return replace(other, lr=lr * (ratio if asked == "sgd" else ratio**0.5))
+
     def lr_for(self, batch: int) -> float:
         """The learning rate for batches of `batch` pictures."""
         ratio = batch / self.batch
         return self.lr * (ratio if self.optimizer == "sgd" else ratio**0.5)
 
+
+_USUAL: dict[Optimizer, tuple[float, float]] = {"sgd": (0.05, 5e-4), "adamw": (1e-3, 1e-2)}
+"""Learning rate for batches of `_USUAL_BATCH`, and weight decay."""
+_USUAL_BATCH = 64
 
 RECIPES: dict[str, Recipe] = {
     # Jordan 2024, section 3.3: what its norms add learns 64 times as fast.

@@ -25,6 +25,7 @@ from manako.runs.folder import (
 )
 from manako.runs.look import look_at
 from manako.runs.planning import prepare
+from manako.runs.pretrained import refuse_unfit_weights
 from manako.runs.result import Run
 from manako.runs.session import Facts, Session
 from manako.storage import FolderLock, sweep_leftovers
@@ -53,6 +54,7 @@ def train(
         checked_for_training(dataset, wanted.model_copy(update={"threads": threads}))
     resolved = resolve(wanted, dataset, look_at(dataset), str(Path(data).resolve()))
     settings = resolved.settings
+    refuse_unfit_weights(settings, dataset.classes)
     with exact_arithmetic(settings.threads), joined_processes(settings.device) as processes:
         # What was measured (the precision) may differ between processes; the first one's counts.
         resolved = processes.share(resolved)
@@ -73,7 +75,9 @@ def resolve_settings(data: str | Path, model: str | None = None, **asked: Any) -
     """
     wanted = Asked.of({**asked, "model": model})
     dataset = read_for_training(data, selection_of(wanted))
-    return resolve(wanted, dataset, look_at(dataset), str(Path(data).resolve()))
+    resolved = resolve(wanted, dataset, look_at(dataset), str(Path(data).resolve()))
+    refuse_unfit_weights(resolved.settings, dataset.classes)
+    return resolved
 
 
 def resume(run_folder: str | Path) -> Run:

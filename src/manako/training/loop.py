@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from manako.config.settings import Settings
+from manako.config.settings import Precision, Settings
 from manako.console.progress import track
 from manako.data.loader import Order, SampleSource, training_batches
 from manako.data.order import steps_per_epoch
@@ -163,22 +163,27 @@ def add_gradients(
         raw = network(images)
     losses = parts.task.loss(raw, batch.targets)
     total = torch.stack(list(losses.values())).sum()
-    refuse_nonfinite(total, state.progress.step, batch)
+    refuse_nonfinite(total, state.progress.step, batch, settings.precision)
     weight = 1.0 if whole else parts.task.weight(raw, batch.targets)
     factor = factor_of_part(weight)
     torch.autograd.backward(total * factor)
     return weight, {name: float(loss.detach()) * factor for name, loss in losses.items()}
 
 
-def refuse_nonfinite(loss: Tensor, step: int, batch: Batch) -> None:
-    """Raise `NumericError` if `loss` is not finite, naming the step and the pictures."""
+def refuse_nonfinite(loss: Tensor, step: int, batch: Batch, precision: Precision) -> None:
+    """Raise `NumericError` if `loss` is not finite, naming the step and the pictures.
+
+    `step` is the number of steps done before.
+    """
     value = float(loss.detach())
     if not math.isfinite(value):
         names = ", ".join(batch.names[:8]) + (", …" if len(batch) > 8 else "")
         raise NumericError(
-            f"the loss became {value} at step {step}, with the pictures {names}",
+            f"the loss became {value} in step {step + 1}, with the pictures {names}",
             expected="a finite number",
-            fix="use a smaller --lr, or --precision float32; the last checkpoint is untouched",
+            fix="train anew with a smaller --lr"
+            + ("" if precision == "float32" else ", or --precision float32")
+            + "; to resume would end in the same",
         )
 
 

@@ -44,17 +44,19 @@ _SMOOTHED = 5  # steps: layers that draw make single losses noisy
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was seen: the loss at the start and the lowest (smoothed) one, after how many steps."""
+    """What was seen: the loss at the start and the lowest (smoothed) one, after so many steps."""
 
     verdict: Literal["passed", "inconclusive"]
+    pictures: int
     steps: int
     first_loss: float
     lowest_loss: float
 
     def __str__(self) -> str:
+        pictures = "1 picture" if self.pictures == 1 else f"{self.pictures} pictures"
         return (
-            f"pre-flight {self.verdict}: on {_PICTURES} pictures the loss went from "
-            f"{self.first_loss:.3g} to {self.lowest_loss:.3g} in {self.steps} steps"
+            f"pre-flight {self.verdict}: on {pictures} the loss went from "
+            f"{self.first_loss:.3g} to {self.lowest_loss:.3g} by step {self.steps}"
         )
 
 
@@ -86,7 +88,7 @@ def preflight(
         losses = _losses(copy.deepcopy(model), rehearsal, seconds)
     start, lowest = losses[0], _lowest(losses)
     if lowest <= max(_CLEARLY * start, _NOTHING_TO_LEARN):
-        return Preflight("passed", len(losses), start, lowest)
+        return Preflight("passed", len(pictures), len(losses), start, lowest)
     if lowest > _HARDLY * start and len(losses) >= LEAST_STEPS and _must_learn(model, parts):
         raise NumericError(
             f"the pre-flight failed: in {len(losses)} steps on the same {len(pictures)} pictures "
@@ -95,7 +97,7 @@ def preflight(
             fix="try a larger --lr; look whether the labels are right (manako check); "
             "--no-preflight trains all the same",
         )
-    return Preflight("inconclusive", len(losses), start, lowest)
+    return Preflight("inconclusive", len(pictures), len(losses), start, lowest)
 
 
 def chosen_pictures(source: SampleSource) -> Sequence[Sample]:

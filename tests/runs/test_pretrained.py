@@ -1,0 +1,62 @@
+"""A run that starts from weights: what they decide, and what is refused before there is a run."""
+
+import pytest
+
+import shapes
+from manako.errors import ArtefactError
+from manako.runs.pretrained import made_for
+from manako.runs.start import resolve_settings, train
+
+QUICK = {"threads": 1, "steps": 2, "batch": 8, "seed": 0, "precision": "float32"}
+
+
+@pytest.fixture(scope="module")
+def grey_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pretrained")
+    data = shapes.class_folders(folder / "data")
+    options = {"width": 8}
+    return data, train(
+        data, "quick32", out=folder / "run", model_options=options, channels=1, **QUICK
+    )
+
+
+def test_model_its_options_and_channels_are_those_of_the_weights(grey_run):
+    data, run = grey_run
+
+    found = resolve_settings(data, weights=str(run.folder), **QUICK)
+
+    settings = found.settings
+    assert (settings.model, settings.model_options, settings.channels) == (
+        "quick32",
+        {"width": 8},
+        1,
+    )
+    for name in ("model", "model_options", "channels"):
+        assert found.origins[name] == "the weights"
+
+
+def test_an_asked_model_wins_and_weights_that_do_not_fit_it_are_refused(grey_run, tmp_path):
+    data, run = grey_run
+    asked = {"weights": str(run.folder), "model": "lenet5", **QUICK}
+
+    for refused in (
+        lambda: resolve_settings(data, **asked),
+        lambda: train(data, out=tmp_path / "run", **asked),
+    ):
+        with pytest.raises(ArtefactError, match=r"missing|unexpected|misshapen"):
+            refused()
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_that_are_not_there_leave_no_run_behind(grey_run, tmp_path):
+    data, _ = grey_run
+
+    with pytest.raises(ArtefactError, match=r"nowhere is no recognizer"):
+        train(data, out=tmp_path / "run", weights=str(tmp_path / "nowhere"), **QUICK)
+
+    assert not (tmp_path / "run").exists()
+
+
+def test_nothing_is_said_without_weights_and_by_other_libraries():
+    assert made_for(None) is None
+    assert made_for("torchvision:resnet18.safetensors") is None
