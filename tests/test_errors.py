@@ -21,7 +21,6 @@ CODES = {
     "ResourceError": 5,
     "NumericError": 6,
     "BusyError": 7,
-    "CheckFailed": 8,
     "Stopped": 75,
 }
 

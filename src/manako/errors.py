@@ -102,12 +102,6 @@ class BusyError(ManakoError):
     exit_code = 7
 
 
-class CheckFailed(ManakoError):  # noqa: N818 - named for what it says
-    """The work was done, but a check of its result failed (exit code 8)."""
-
-    exit_code = 8
-
-
 class Stopped(ManakoError):  # noqa: N818 - named for what it says
     """A signal asked the run to stop; its state is saved (exit code 75)."""
 

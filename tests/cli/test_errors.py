@@ -13,7 +13,6 @@ from manako.cli.options import parse_options
 from manako.errors import (
     ArtefactError,
     BusyError,
-    CheckFailed,
     DataError,
     ManakoError,
     NumericError,
@@ -70,7 +69,6 @@ def raising(error):
         (ResourceError("x"), 5),
         (NumericError("x"), 6),
         (BusyError("x"), 7),
-        (CheckFailed("x"), 8),
         (Stopped("x"), 75),
         (MemoryError(), 5),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), 5),

@@ -1,7 +1,7 @@
 """The `manako` command: verbs, and errors turned into messages and exit codes.
 
-Exit codes: 0 done · 1 a bug in manako · 2 usage · 3 bad data · 4 corrupt or refused artefact ·
-5 resource · 6 numeric failure · 7 busy · 8 finished but a check failed · 75 stopped by a signal,
+Exit codes: 0 done · 1 a bug in manako · 2 usage · 3 bad data, also as `manako check` finds them ·
+4 corrupt or refused artefact · 5 resource · 6 numeric failure · 7 busy · 75 stopped by a signal,
 state saved · 130 or 143 stopped by a signal before any state could be saved.
 """
 
