@@ -88,6 +88,26 @@ def test_a_pattern_may_be_relative(photos, monkeypatch):
     ]
 
 
+def test_a_folder_that_is_named_like_a_pattern_is_itself(photos):
+    picture(photos / "odd[1]" / "x.png")
+    picture(photos / "odd1" / "y.png")
+
+    assert names(find_pictures([photos / "odd[1]" / "*.png"]), photos) == ["odd[1]/x.png"]
+    assert names(find_pictures([photos / "odd[0-9]" / "*.png"]), photos) == ["odd1/y.png"]
+
+
+def test_a_step_up_after_a_wildcard_is_no_hidden_name(photos):
+    found = find_pictures([photos / "d*" / ".." / "a.png"])
+
+    assert names(found, photos) == ["deep/../a.png"]
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "n" * 300 + "*", "n" * 300 + "/*.png"])
+def test_a_name_longer_than_any_file_has_is_refused(name, photos):
+    with pytest.raises(DataError, match=r"cannot look at|matches no picture"):
+        find_pictures([photos / name])
+
+
 def test_a_file_is_taken_as_it_is_whatever_its_name(photos):
     odd = picture(photos / "x[1].png").rename(photos / "x[1]")
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from manako.errors import ResourceError, UsageError
 from manako.storage import append_line, hash_file, write_bytes_atomic, write_text_atomic
+from manako.storage.files import expect_file_place
 
 
 def test_a_file_is_written_with_its_parents_and_replaced_as_a_whole(tmp_path):
@@ -50,11 +51,60 @@ def test_a_disk_that_refuses_keeps_the_old_file_and_leaves_no_temporary(tmp_path
     assert [one.name for one in tmp_path.iterdir()] == ["a"]
 
 
-def test_other_system_errors_are_not_renamed(tmp_path):
-    (tmp_path / "folder").mkdir()
+def test_other_system_errors_are_not_renamed(tmp_path, monkeypatch):
+    def refuse(descriptor):
+        raise OSError(errno.EMFILE, "Too many open files")
 
-    with pytest.raises(IsADirectoryError):
-        write_text_atomic(tmp_path / "folder", "text")
+    monkeypatch.setattr(os, "fsync", refuse)
+
+    with pytest.raises(OSError, match="Too many open files"):
+        write_text_atomic(tmp_path / "a", "text")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("folder", "it is a folder"),
+        ("file/a", "a file is in the way"),
+        ("file/new/a", "a file is in the way"),
+        ("n" * 300, "the name is too long"),
+    ],
+)
+def test_a_path_where_no_file_can_be_is_a_refusal(name, message, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ResourceError, match=f"cannot write .*: {message}"):
+        write_text_atomic(tmp_path / name, "text")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("folder", "is a folder"),
+        ("file/a", "cannot be written: a part of the path is a file"),
+        ("file/new/a", "cannot be written: a part of the path is a file"),
+        ("n" * 300, "cannot be written: the name is too long"),
+        ("n" * 250, "cannot be written: the name is too long"),  # with what is added for a while
+    ],
+)
+def test_a_place_for_a_file_is_refused_before_the_work(name, message, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+
+    with pytest.raises(UsageError, match=message):
+        expect_file_place(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a", "new/a", "file"])
+def test_a_place_where_a_file_may_be_is_left_as_it_is(name, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+
+    expect_file_place(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    expect_file_place(Path(name))
+
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_line_after_a_torn_line_begins_below_it(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import itertools
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from manako.recognizer.recognizer import read_picture
 from manako.reports.answers import Answer, Wanted, describe, write_answers
 from manako.reports.drawing import draw_prediction
 from manako.storage.durability import disk_errors, make_folder
+from manako.storage.files import expect_file_place, expect_place
 from manako.storage.temporary import remove, temporary_path
 from manako.structures import Detections, Prediction, Sample
 
@@ -44,7 +44,14 @@ def find_pictures(inputs: Sequence[Path]) -> list[Path]:
 
 
 def _pictures_of(path: Path) -> list[Path]:
-    if path.is_dir():
+    try:
+        is_folder, is_there = path.is_dir(), path.exists()
+    except OSError as error:
+        raise DataError(
+            f"cannot look at {path}: {error.strerror or error}",
+            expected="a picture, a folder of them or a pattern",
+        ) from error
+    if is_folder:
         inside = _inside(path)
         if not inside:
             raise DataError(
@@ -52,7 +59,7 @@ def _pictures_of(path: Path) -> list[Path]:
                 expected="files that end in " + ", ".join(sorted(PICTURE_SUFFIXES)),
             )
         return inside
-    if path.exists():
+    if is_there:
         return [path]
     if not glob.has_magic(str(path)):
         raise DataError(
@@ -68,15 +75,27 @@ def _pictures_of(path: Path) -> list[Path]:
 
 
 def _matched(pattern: Path) -> list[Path]:
-    """The pictures among what `pattern` matches, and those of the folders among it."""
-    fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
-    matches = [Path(one) for one in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207
+    """The pictures among what `pattern` matches, and those of the folders among it.
+
+    What stands before the first wildcard is taken as it is, a folder `photos[1]` that is there too.
+    """
+    fixed = Path()
+    rest = list(pattern.parts)
+    while rest and (not glob.has_magic(rest[0]) or (fixed / rest[0]).exists()):
+        fixed /= rest.pop(0)
+    wanted = str(Path(glob.escape(str(fixed)), *rest))
+    matches = [Path(one) for one in sorted(glob.glob(wanted, recursive=True))]  # noqa: PTH207
     return [
         picture
         for match in matches
         for picture in (_inside(match) if match.is_dir() else [match])
-        if is_picture(picture.name) and not is_ignored(str(picture.relative_to(fixed)))
+        if is_picture(picture.name) and not is_ignored(_named(picture.relative_to(fixed)))
     ]
+
+
+def _named(path: Path) -> str:
+    """A path without its steps up, which are no hidden names."""
+    return "/".join(part for part in path.parts if part != "..")
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -170,10 +189,12 @@ def predict_pictures(
 
 
 def _check(recognizer: Recognizer, wanted: Wanted, out: Path | None, csv: Path | None) -> None:
+    if out is not None:
+        expect_place(out)
     if out is not None and out.exists():
         raise UsageError(f"{out} exists", expected="a new folder for the drawn pictures")
-    if csv is not None and csv.is_dir():
-        raise UsageError(f"{csv} is a folder", expected="the name of a CSV file")
+    if csv is not None:
+        expect_file_place(csv)
     if wanted.unknown:
         recognizer.expect_unknown_below()
     if wanted.top > 1 and recognizer.spec.task != "classification":

@@ -22,6 +22,10 @@ REFUSALS = {
     errno.EACCES: ("permission is denied", "choose a folder that you may write"),
     errno.EPERM: ("permission is denied", "choose a folder that you may write"),
     errno.EIO: ("the disk reports an input/output error", "check the disk before using it again"),
+    errno.ENOTDIR: ("a part of the path is a file", "choose a folder that is one"),
+    errno.EEXIST: ("a file is in the way", "choose another name"),
+    errno.EISDIR: ("it is a folder", "give the name of a file"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
 }
 """What the system may answer to a write: errno -> (in words, what helps)."""
 
@@ -44,7 +48,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 def describe_disk(path: Path) -> str:
     """Where the disk of `path` is mounted and how much of it is free."""
-    place = path.absolute()
+    place = path.absolute().parent  # its own name may be too long to ask for
     while not place.exists() and place != place.parent:
         place = place.parent
     usage = shutil.disk_usage(place)

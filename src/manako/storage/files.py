@@ -8,8 +8,34 @@ from pathlib import Path
 from typing import BinaryIO
 
 from manako.errors import UsageError
-from manako.storage.durability import disk_errors, make_folder, sync_file, sync_published
+from manako.storage.durability import REFUSALS, disk_errors, make_folder, sync_file, sync_published
 from manako.storage.temporary import remove, temporary_path
+
+
+def expect_place(path: Path) -> None:
+    """Refuse a path at which nothing can be made, before the work whose result it would hold.
+
+    Errors: UsageError for a path through a file, or a name that is too long.
+    """
+    if not path.name:  # the current folder, or the root
+        return
+    try:
+        temporary_path(path).lstat()  # the name under which it will be made, and the longest
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {REFUSALS.get(error.errno or 0, (error.strerror,))[0]}",
+            expected="a name in a folder, which may be new",
+            fix="choose another name or another folder",
+        ) from error
+
+
+def expect_file_place(path: Path) -> None:
+    """`expect_place` for a file: a folder is refused as well."""
+    expect_place(path)
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", expected="the name of a file")
 
 
 def write_bytes_atomic(path: Path, data: bytes) -> None:
