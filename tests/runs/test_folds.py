@@ -104,7 +104,7 @@ def test_what_cannot_be_is_refused(data, tmp_path):
         train_folds(data, out=tmp_path / "out", folds=3, size_hw="auto", budget_seconds=60.0)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "letter.txt").touch()
-    with pytest.raises(UsageError, match=r"the run folder .*out exists"):
+    with pytest.raises(UsageError, match=r"the folder .*out is not empty"):
         train_folds(data, out=tmp_path / "out", folds=3)
 
 

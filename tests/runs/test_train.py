@@ -139,6 +139,30 @@ def test_a_run_that_was_killed_before_it_began_can_be_begun_again(folders, tmp_p
     assert run.folder == tmp_path / "run"
 
 
+@pytest.mark.parametrize("name", ["config.yaml", "environment.json", "letter.txt"])
+def test_a_folder_with_files_of_its_owner_is_no_place_for_a_run(folders, tmp_path, name):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).write_text("mine", encoding="utf-8")
+
+    with pytest.raises(UsageError, match="run is not empty") as refused:
+        train("classification", folders, tmp_path / "run")
+
+    assert "resume" not in str(refused.value)
+    assert (tmp_path / "run" / name).read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("file", "file is a file"), ("file/run", "a part of the path is a file")]
+)
+def test_a_file_is_no_place_for_a_run(folders, tmp_path, name, message):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(UsageError, match=message) as refused:
+        train("classification", folders, tmp_path / name)
+
+    assert "resume" not in str(refused.value)
+
+
 def test_resume_refuses_data_that_have_changed(folders, tmp_path):
     run = train("classification", folders, tmp_path / "run")
     (run.folder / "scores.json").unlink()

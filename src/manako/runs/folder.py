@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from manako.errors import ArtefactError, ResourceError, UsageError
-from manako.storage.files import write_text_atomic
+from manako.storage.files import expect_place, write_text_atomic
+from manako.storage.locks import LOCK
 
 
 @dataclass(frozen=True)
@@ -92,18 +93,30 @@ def claim_run_folder(out: Path | None, task: str, name: str) -> RunFolder:
 
 def refuse_begun(path: Path) -> None:
     """Refuse a path where there is anything but the shell of a run that never began."""
-    if not path.exists() or (path.is_dir() and all(map(_before_a_run, path.iterdir()))):
+    expect_place(path)
+    if not path.exists():
         return
-    raise UsageError(
-        f"the run folder {path} exists",
-        expected="a new folder",
-        fix=f"go on with it: manako resume {path}; or choose another --out",
-    )
+    if not path.is_dir():
+        raise UsageError(f"{path} is a file", expected="a new folder", fix="choose another --out")
+    if RunFolder(path).facts.exists():
+        raise UsageError(
+            f"the run folder {path} exists",
+            expected="a new folder",
+            fix=f"go on with it: manako resume {path}; or choose another --out",
+        )
+    if not _is_shell(path):
+        raise UsageError(
+            f"the folder {path} is not empty", expected="a new folder", fix="choose another --out"
+        )
 
 
-def _before_a_run(path: Path) -> bool:
-    """Whether a file may be there before `run.json`, with which a run begins."""
-    return path.name.startswith(".") or path.name in ("config.yaml", "environment.json")
+def _is_shell(path: Path) -> bool:
+    """Whether a folder holds only what a run writes before `run.json`, with which it begins.
+
+    Settings without the lock of a run are somebody's own.
+    """
+    shown = {one.name for one in path.iterdir() if not one.name.startswith(".")}
+    return not shown or (shown <= {"config.yaml", "environment.json"} and (path / LOCK).is_file())
 
 
 def _make(path: Path) -> None:
