@@ -197,6 +197,19 @@ def test_random_resized_crops_are_distributed_as_torchvisions():
         assert np.abs(steps[0] - steps[1]).max() < 1.95 * np.sqrt(2 / 3000)
 
 
+@pytest.mark.parametrize("size_hw", [(60, 100), (200, 1000), (900, 300)])
+def test_relative_parts_are_as_wide_for_their_height_as_the_picture(size_hw):
+    move = RandomResizedCrop((64, 64), area=(0.35, 1.0), relative=True)
+
+    parts = [move._part(size_hw, Draws(row)) for row in uniforms(0, 0, range(500), move.draws)]
+
+    own = size_hw[1] / size_hw[0]
+    factors = np.array([width / height / own for (height, width), _ in parts])
+    assert 0.74 < factors.min() < 0.8
+    assert 1.25 < factors.max() < 1.35
+    assert len({offset_yx for _, offset_yx in parts}) > 300  # a wide picture is seen everywhere
+
+
 @pytest.mark.parametrize(("size_hw", "part_hw"), [((4, 400), (4, 5)), ((400, 4), (5, 4))])
 def test_where_no_try_fits_the_largest_centred_part_is_taken(size_hw, part_hw):
     numbers = [0.9, 0.5] * 10 + [0.0, 0.0]

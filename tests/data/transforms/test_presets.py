@@ -75,10 +75,30 @@ def test_small_photos_are_shifted_by_a_sixteenth_and_mirrored_every_second_epoch
 
 def test_large_photos_are_cropped_mirrored_and_recoloured():
     assert augmentation("photo", "classification", (224, 224)) == (
-        RandomResizedCrop((224, 224), area=(0.35, 1.0)),
+        RandomResizedCrop((224, 224), area=(0.35, 1.0), relative=True),
         HorizontalFlip(),
         ColourJitter(),
     )
+
+
+@pytest.mark.parametrize("rule", ["letterbox", "crop"])
+def test_rules_that_keep_proportions_are_trained_with_plain_proportions(rule):
+    first, *_ = augmentation("photo", "classification", (224, 224), rule)
+
+    assert first == RandomResizedCrop((224, 224), area=(0.35, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("photo", {"magnitude": 20}, "magnitude does nothing without operations"),
+        ("none", {"alternate_flip": True}, "alternate_flip does nothing without flip"),
+        ("none", {"fill": "reflect"}, "fill does nothing without a shift, a rotation or a scale"),
+    ],
+)
+def test_an_option_that_changes_nothing_is_refused(name, options, message):
+    with pytest.raises(UsageError, match=message):
+        augmentation(name, "classification", (32, 32), **options)
 
 
 def test_dense_tasks_are_scaled_around_the_fit_of_the_rule():
@@ -129,7 +149,7 @@ def test_the_ground_of_a_character_stays_the_colour_it_is():
 def test_the_policies_take_the_place_of_the_jitter():
     small, large = (32, 32), (224, 224)
     shifted = (Resize(small), PadAndCrop(2, "reflect"), AlternatingFlip())
-    cropped = (RandomResizedCrop(large, area=(0.35, 1.0)), HorizontalFlip())
+    cropped = (RandomResizedCrop(large, area=(0.35, 1.0), relative=True), HorizontalFlip())
 
     assert augmentation("randaugment", "classification", small) == (*shifted, RandAugment(2, 9))
     assert augmentation("randaugment", "classification", large) == (*cropped, RandAugment(2, 9))
@@ -149,7 +169,7 @@ def test_each_option_adds_or_changes_its_transform():
     def of(**options):
         return augmentation("none", "classification", (64, 64), **options)[1:]
 
-    assert of() == of(magnitude=3, alternate_flip=True, fill="zero") == ()
+    assert of() == ()
     assert of(flip=True, vertical_flip=True) == (HorizontalFlip(), VerticalFlip())
     assert of(flip=1.0, alternate_flip=True) == (AlternatingFlip(),)
     assert of(shift=0.1) == (PadAndCrop(6, "edge"),)
@@ -166,7 +186,7 @@ def test_each_option_adds_or_changes_its_transform():
     assert of(operations=3.0, magnitude=20) == (RandAugment(3, 20),)
     assert of(policy="svhn") == (AutoAugment("svhn"),)
     assert augmentation("photo", "classification", (96, 96), min_area=0.5, flip=False) == (
-        RandomResizedCrop((96, 96), area=(0.5, 1.0)),
+        RandomResizedCrop((96, 96), area=(0.5, 1.0), relative=True),
         ColourJitter(),
     )
 

@@ -131,13 +131,16 @@ class RandomResizedCrop:
     torchvision, ten parts are drawn until one lies inside the picture; else the largest centred
     one of allowed proportions is taken.
 
-    `area` is the part's share of the picture, `ratio` its width by its height.
+    `area` is the part's share of the picture, `ratio` its width by its height; `relative` takes
+    that as a factor on the picture's own width by height, so that wide pictures, squeezed into a
+    square as a whole when they are recognized, are squeezed as much in parts.
     """
 
     draws: ClassVar[int] = 22
     size_hw: tuple[int, int]
     area: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    relative: bool = False
 
     def __post_init__(self) -> None:
         check_range("area", self.area, highest=1.0)
@@ -153,7 +156,8 @@ class RandomResizedCrop:
         self, size_hw: tuple[int, int], draws: Draws
     ) -> tuple[tuple[int, int], tuple[int, int]]:
         height, width = size_hw
-        low, high = self.ratio
+        own = width / height if self.relative else 1.0
+        low, high = (limit * own for limit in self.ratio)
         for _ in range(10):
             area = draws.uniform(*self.area) * height * width
             ratio = math.exp(draws.uniform(math.log(low), math.log(high)))

@@ -90,7 +90,7 @@ class Strengths:
         """These strengths with some replaced.
 
         Errors: UnknownName for an option that there is not, UsageError for a value that it cannot
-        have.
+        have, and for one that changes nothing beside the others.
         """
         known = {field.name: field.type for field in fields(self)}
         values: dict[str, Any] = {}
@@ -104,7 +104,22 @@ class Strengths:
                 f"min_scale {changed.min_scale:g} is above max_scale {changed.max_scale:g}",
                 fix="give both",
             )
+        for name, value in values.items():
+            needed = changed._idle(name)
+            if needed and value != getattr(self, name):
+                raise UsageError(f"{name} does nothing without {needed}", fix="give both, or none")
         return changed
+
+    def _idle(self, name: str) -> str:
+        """What an option lacks to change anything; "" where it lacks nothing."""
+        if name == "magnitude" and not self.operations:
+            return "operations"
+        if name == "alternate_flip" and self.alternate_flip and not self.flip:
+            return "flip"
+        moves = self.shift or self.rotate_degrees or self.shear_degrees or self.stretch
+        if name == "fill" and not moves and self.min_scale == self.max_scale == 1:
+            return "a shift, a rotation or a scale"
+        return ""
 
 
 def strengths(name: str, task: str, size_hw: tuple[int, int]) -> Strengths:
@@ -154,7 +169,8 @@ def augmentation(
       a mirrored letter is another one or none.
     * "photo": classification of small pictures: shifts by up to 1/16 (2 pixels of 32; the usual 4
       suit a hundred passes over the data, for which a CPU seldom has time) and mirror images, in
-      every second epoch; of larger ones: random resized crops, mirror images, light colour jitter.
+      every second epoch; of larger ones: random resized crops (as wide for their height as what
+      `rule` shows of the picture, give or take a third), mirror images, light colour jitter.
       Detection and segmentation: mirror images, random scale and crop around the fit of `rule`,
       light colour jitter.
     * "randaugment", "autoaugment": as "photo", with two operations of RandAugment or a policy of
@@ -199,7 +215,8 @@ def _moves(numbers: Strengths, size_hw: tuple[int, int], rule: Rule) -> tuple[Tr
     """What moves the pixels of a picture to be classified."""
     first: Transform = Resize(size_hw, rule)
     if numbers.min_area < 1:
-        first = RandomResizedCrop(size_hw, area=(numbers.min_area, 1.0))
+        area = (numbers.min_area, 1.0)
+        first = RandomResizedCrop(size_hw, area, relative=rule == "stretch")
     return (first, *_affine(numbers, size_hw, (numbers.min_scale, numbers.max_scale)))
 
 
