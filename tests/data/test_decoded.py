@@ -1,3 +1,4 @@
+import os
 import pickle
 import warnings
 from dataclasses import replace
@@ -85,6 +86,19 @@ def test_the_second_time_nothing_is_decoded(folder, monkeypatch):
 
     assert second.folder == first.folder
     assert_same(second[4], first[4])
+
+
+def test_two_sets_of_the_same_names_sizes_and_times_are_not_taken_for_each_other(tmp_path):
+    sources = []
+    for colour in ("red", "blue"):
+        (tmp_path / colour).mkdir()
+        path = tmp_path / colour / "0.bmp"
+        Image.new("RGB", (4, 4), colour).save(path)
+        os.utime(path, ns=(0, 0))
+        tree = open_tree(tmp_path / colour)
+        sources.append(decoded_split(tree, (Item("0.bmp", None),), 3, limit_bytes=PLENTY))
+
+    assert [one[0].image[:, 0, 0].tolist() for one in sources] == [[255, 0, 0], [0, 0, 255]]
 
 
 def test_another_picture_mask_value_size_or_channel_count_is_another_entry(folder):

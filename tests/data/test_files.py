@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -67,16 +68,52 @@ def test_a_tree_works_in_other_processes_and_threads_and_after_pickling(write, k
 
 
 @pytest.mark.parametrize("kind", ["folder", "tar", "zip", "tar.gz"])
-def test_the_fingerprint_changes_with_the_files_and_only_then(write, kind):
+def test_the_cache_key_changes_with_the_files_and_only_then(write, kind):
     path = write({"a.txt": "a", "b.txt": "b"}, kind)
-    first, again = open_tree(path).fingerprint(), open_tree(path).fingerprint()
+    first, again = open_tree(path).cache_key(), open_tree(path).cache_key()
 
     os.utime(path / "a.txt" if kind == "folder" else path, ns=(1, 2_000_000_000))
-    touched = open_tree(path).fingerprint()
-    other = open_tree(write({"a.txt": "a", "b.txt": "bb"}, kind, "other")).fingerprint()
+    touched = open_tree(path).cache_key()
+    other = open_tree(write({"a.txt": "a", "b.txt": "bb"}, kind, "other")).cache_key()
 
     assert first == again
     assert len({first, touched, other}) == 3
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "zip", "tar.gz"])
+def test_files_of_the_same_names_sizes_and_times_are_others_elsewhere(write, kind, tmp_path):
+    made = [write({"a.txt": text, "b.txt": "b"}, kind, name) for text, name in ("1x", "2y")]
+    for path in made:
+        os.utime(path / "a.txt" if kind == "folder" else path, ns=(0, 0))
+        os.utime(path / "b.txt" if kind == "folder" else path, ns=(0, 0))
+    (tmp_path / "link").symlink_to(made[0].parent)
+
+    one, other = (open_tree(path).cache_key() for path in made)
+
+    assert one != other
+    assert open_tree(tmp_path / "link" / made[0].name).cache_key() == one
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
+def test_a_file_written_anew_under_its_old_time_is_another(write, kind):
+    path = write({"a.txt": "1", "b.txt": "b"}, kind)
+    file = path / "a.txt" if kind == "folder" else path
+    os.utime(file, ns=(0, 0))
+    first = open_tree(path).cache_key()
+
+    time.sleep(0.02)  # the clock of a file system may be coarse
+    file.write_bytes(file.read_bytes())
+    os.utime(file, ns=(0, 0))
+
+    assert open_tree(path).cache_key() != first
+
+
+def test_a_folder_whose_own_name_is_not_utf_8_has_a_key(tmp_path):
+    root = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    root.mkdir()
+    (root / "a.txt").write_text("a")
+
+    assert len(open_tree(root).cache_key()) == 64
 
 
 def test_links_in_a_folder_are_followed(write, tmp_path):

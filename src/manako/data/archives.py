@@ -66,13 +66,13 @@ class ArchiveTree:
     """The files inside an archive `root`, read from `file` (itself, or the tar it was packed from).
 
     The file is opened for each reading, so a tree works in any thread and process; it must stay as
-    it was, which `stamp` (size, time of change) tells. `changed_ns` is when `root` was changed.
+    it was, which `stamp` (size, time of change) tells. `identity` names `root` as it was.
     """
 
     root: Path
     file: Path
     stamp: tuple[int, int]
-    changed_ns: int
+    identity: str
     places: Mapping[str, Place]
     empty_folders: tuple[str, ...]
 
@@ -109,9 +109,9 @@ class ArchiveTree:
             )
         return content
 
-    def fingerprint(self) -> str:
-        """A SHA-256 over paths, sizes and the archive's time of change."""
-        lines = [str(self.changed_ns)]
+    def cache_key(self) -> str:
+        """A SHA-256 over where the archive lies, its ends, size and times, and what it holds."""
+        lines = [self.identity]
         lines += [f"{path}\0{size}" for path, size in self.sizes.items()]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -153,9 +153,9 @@ def open_archive(path: Path) -> ArchiveTree | None:
 
 
 def _tree(path: Path, file: Path, members: Callable[[Path, Path], Iterable[Member]]) -> ArchiveTree:
-    stamp, changed_ns = _stamp(file.stat()), path.stat().st_mtime_ns
+    stamp, identity = _stamp(file.stat()), _identity(path)
     places, folders = _accepted(path, members(file, path))
-    return ArchiveTree(path.absolute(), file.absolute(), stamp, changed_ns, places, folders)
+    return ArchiveTree(path.absolute(), file.absolute(), stamp, identity, places, folders)
 
 
 def _stamp(info: os.stat_result) -> tuple[int, int]:
@@ -176,7 +176,7 @@ def _accepted(path: Path, members: Iterable[Member]) -> tuple[dict[str, Place], 
             raise _refused(path, name, "is there twice")
         else:
             files[inside] = place
-    if clash := sorted(folders & files.keys()):
+    if clash := sorted((folders | _folders_above(files)) & files.keys()):
         raise _refused(path, clash[0], "is both a file and a folder")
     paths = sorted(name for name in files if not is_ignored(name))
     empty = _without_files(folders, paths)
@@ -203,13 +203,19 @@ def _path_inside(path: Path, name: str) -> str:
 
 def _without_files(folders: set[str], paths: list[str]) -> list[str]:
     """The visible folders under which no file lies."""
-    filled: set[str] = set()
+    empty = folders - _folders_above(paths)
+    return sorted(name for name in empty if name and not is_ignored(name))
+
+
+def _folders_above(paths: Iterable[str]) -> set[str]:
+    """Every folder that lies above one of the files."""
+    found: set[str] = set()
     for name in paths:
         folder = name.rpartition("/")[0]
-        while folder and folder not in filled:
-            filled.add(folder)
+        while folder and folder not in found:
+            found.add(folder)
             folder = folder.rpartition("/")[0]
-    return sorted(name for name in folders - filled if name and not is_ignored(name))
+    return found
 
 
 def _single_folder(paths: list[str]) -> str:
@@ -272,7 +278,7 @@ def _unpacked(path: Path, opener: Callable[[Path], io.BufferedIOBase]) -> Path:
                 file.write(chunk)
         _accepted(path, _tar(target, path))
 
-    return Cache("archives").create(_key(path), write) / "data.tar"
+    return Cache("archives").create(_identity(path), write) / "data.tar"
 
 
 def _decompressed(path: Path, opener: Callable[[Path], io.BufferedIOBase]) -> Iterator[bytes]:
@@ -286,15 +292,15 @@ def _decompressed(path: Path, opener: Callable[[Path], io.BufferedIOBase]) -> It
         ) from error
 
 
-def _key(path: Path) -> str:
-    """What tells a compressed archive from others: its place, size, time of change and ends."""
+def _identity(path: Path) -> str:
+    """What tells an archive from others: its place, size, times of change and ends."""
     info = path.stat()
     with path.open("rb") as file:
         head = file.read(1 << 16)
         file.seek(max(0, info.st_size - (1 << 16)))
         ends = hashlib.sha256(head + file.read()).hexdigest()
-    text = f"{path.resolve()}\0{info.st_size}\0{info.st_mtime_ns}\0{ends}"
-    return hashlib.sha256(text.encode()).hexdigest()
+    text = f"{info.st_size}\0{info.st_mtime_ns}\0{info.st_ctime_ns}\0{ends}"
+    return hashlib.sha256(os.fsencode(path.resolve()) + b"\0" + text.encode()).hexdigest()
 
 
 def _refused(path: Path, name: str, why: str) -> ArtefactError:

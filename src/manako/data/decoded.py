@@ -209,7 +209,7 @@ def _key(source: DecodingSource) -> str:
         if isinstance(item.truth, MaskFile):
             values = item.truth.values
             rows.append([item.truth.path, None if values is None else sorted(values.items())])
-    content: list[Any] = [LAYOUT, source.files.fingerprint(), source.channels, rows]
+    content: list[Any] = [LAYOUT, source.files.cache_key(), source.channels, rows]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

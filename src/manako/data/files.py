@@ -42,8 +42,12 @@ class FileTree(Protocol):
     def read(self, path: str) -> bytes:
         """The content of one file."""
 
-    def fingerprint(self) -> str:
-        """A SHA-256 over paths, sizes and times of change: the key for caches made from a tree."""
+    def cache_key(self) -> str:
+        """A SHA-256 that names these files on this machine: what is kept of them is kept under it.
+
+        Another folder or archive has another key, whatever its files are called. What a run is
+        bound to, wherever its data lie, is `Dataset.fingerprint`.
+        """
 
 
 def open_tree(path: Path) -> FileTree:
@@ -67,12 +71,16 @@ def open_tree(path: Path) -> FileTree:
 
 @dataclass(frozen=True)
 class FolderTree:
-    """The files below a folder; links are followed."""
+    """The files below a folder; links are followed.
+
+    `changed_ns` says of each file when its content was changed, and when anything of it was: the
+    first can be set by anybody, the second by none.
+    """
 
     root: Path
     sizes: Mapping[str, int]
     empty_folders: tuple[str, ...]
-    changed_ns: tuple[int, ...] = field(repr=False)
+    changed_ns: tuple[tuple[int, int], ...] = field(repr=False)
 
     @classmethod
     def scan(cls, root: Path) -> Self:
@@ -95,7 +103,8 @@ class FolderTree:
     ) -> Self:
         files.sort(key=lambda file: file[0])
         sizes = {path: info.st_size for path, info in files}
-        return cls(root, sizes, empty, tuple(info.st_mtime_ns for _, info in files))
+        changed_ns = tuple((info.st_mtime_ns, info.st_ctime_ns) for _, info in files)
+        return cls(root, sizes, empty, changed_ns)
 
     @cached_property
     def paths(self) -> tuple[str, ...]:
@@ -112,13 +121,16 @@ class FolderTree:
                 fix="run again if the folder was changed meanwhile, else check its permissions",
             ) from error
 
-    def fingerprint(self) -> str:
-        """A SHA-256 over paths, sizes and times of change."""
+    def cache_key(self) -> str:
+        """A SHA-256 over where the folder lies, and the paths, sizes and times of its files."""
         lines = (
-            f"{path}\0{size}\0{changed}"
-            for (path, size), changed in zip(self.sizes.items(), self.changed_ns, strict=True)
+            f"{path}\0{size}\0{written}\0{changed}"
+            for (path, size), (written, changed) in zip(
+                self.sizes.items(), self.changed_ns, strict=True
+            )
         )
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        place = os.fsencode(self.root.resolve())
+        return hashlib.sha256(b"\0".join([place, "\n".join(lines).encode()])).hexdigest()
 
 
 def _scan(

@@ -68,7 +68,7 @@ class MemoryTree:
     def read(self, path: str) -> bytes:
         return self.contents[path]
 
-    def fingerprint(self) -> str:
+    def cache_key(self) -> str:
         return ""
 
 

@@ -20,7 +20,7 @@ from manako.data.names import WHOLE
 from manako.errors import ResourceError
 from manako.storage.caches import Cache
 
-LAYOUT = 1
+LAYOUT = 2
 """Counts up when what is found, or how it is written, changes."""
 
 OUTSIZED = 16
@@ -126,7 +126,7 @@ def _key(dataset: Dataset, items: tuple[Item, ...]) -> str:
     ordered = tuple(sorted(items, key=lambda item: item.image))
     whole = replace(dataset, splits={WHOLE: ordered})
     sizes_hw = [item.size_hw for item in ordered]
-    content = [LAYOUT, dataset.files.fingerprint(), whole.fingerprint(), sizes_hw]
+    content = [LAYOUT, dataset.files.cache_key(), whole.fingerprint(), sizes_hw]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
