@@ -1,13 +1,16 @@
 import json
 
 import pytest
+from PIL import PngImagePlugin
 
 import shapes
 from manako.data.check import check_dataset, examination, left_out, write_exclude_file
 from manako.data.exclusion import parse_exclude_file, without_excluded
+from manako.data.files import FolderTree
 from manako.data.formats import read_dataset
 from manako.data.selection import Selection
 from manako.data.split import with_validation
+from manako.errors import DataError
 from planted import coded_anew, encoded, faulty_set, smooth
 
 
@@ -197,6 +200,42 @@ def test_a_kept_examination_that_is_damaged_is_made_anew(write, tmp_path, monkey
     kept.write_bytes(b"[" * kept.stat().st_size)
 
     assert checked(root) == first
+
+
+@pytest.mark.parametrize("failure", [PermissionError(13, "Permission denied"), MemoryError()])
+def test_where_the_machine_failed_at_a_picture_nothing_is_kept(write, monkeypatch, failure):
+    root = write(in_folders(3, "a", "b"))
+    read = FolderTree.read
+
+    def failing(tree, path):
+        if path != "a/0.png":
+            return read(tree, path)
+        try:
+            raise failure
+        except OSError as error:
+            raise DataError(f"{path} cannot be read") from error
+
+    monkeypatch.setattr(FolderTree, "read", failing)
+    first = checked(root)
+    monkeypatch.undo()
+
+    assert [fault.path for fault in first.faults] == ["a/0.png"]
+    assert checked(root).faults == ()
+
+
+def test_memory_that_runs_out_inside_a_decoder_is_no_damage(write, monkeypatch):
+    root = write(in_folders(3, "a", "b"))
+
+    def failing(picture):
+        raise MemoryError
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", failing)
+    first = checked(root)
+    monkeypatch.undo()
+
+    errors = {fault.error for fault in first.faults}
+    assert "a/0.png takes more memory than there is" in errors
+    assert checked(root).faults == ()
 
 
 def test_a_picture_far_larger_than_the_others_is_told(write):

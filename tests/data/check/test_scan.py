@@ -44,6 +44,7 @@ def test_a_picture_that_ends_its_process_is_named_and_the_others_are_seen(files)
 
     found = all_seen(files, items(*names), workers=2, look=doomed_looks.look)
 
+    assert all(one.is_passing for one in found if one.error)
     errors = {name: one.error for name, one in zip(names, found, strict=True) if one.error}
     assert errors == {
         "kills.png": "kills.png cannot be decoded: the process that did it was killed by the "
@@ -63,6 +64,7 @@ def test_a_picture_that_hangs_its_process_is_named(files, monkeypatch):
     assert found[0].error == (
         "hangs.png cannot be decoded: the process that did it took more than 0.5 s"
     )
+    assert (found[0].is_passing, found[1].is_passing) == (True, False)
     assert found[1].digest == b"a.png"
 
 
@@ -83,6 +85,7 @@ def test_processes_and_threads_see_the_same(write, picture):
 
     assert by_process == by_threads
     assert [bool(one.error) for one in by_threads] == [False] * 5 + [True]
+    assert not any(one.is_passing for one in by_threads)  # damage stays
 
 
 def test_no_pictures_need_no_process(files):

@@ -19,7 +19,7 @@ from manako.data.dataset import Item, load_sample
 from manako.data.decode import stored_form
 from manako.data.files import FileTree
 from manako.data.names import suffix
-from manako.errors import ManakoError
+from manako.errors import ManakoError, ResourceError
 from manako.structures import IGNORE, BoxTargets, MaskTarget, Sample
 
 SMALL = 16
@@ -60,11 +60,13 @@ class MaskFacts:
 class Seen:
     """What was seen of a picture: an `error`, or everything else.
 
+    An error `is_passing` if the machine failed and not the picture: the next look may find none.
     `small` are the bytes [16, 16, 3] of the small picture; `oddities` are pairs of a kind (see
     `report.ODDITIES`) and what it is in this picture.
     """
 
     error: str = ""
+    is_passing: bool = False
     size_hw: tuple[int, int] = (0, 0)
     digest: bytes = b""
     small: bytes = b""
@@ -78,10 +80,8 @@ def see(files: FileTree, item: Item) -> Seen:
         sample = load_sample(files, item)
         data = files.read(item.image)
         oddities = tuple(_oddities(data, item, sample))
-    except ManakoError as error:
-        return Seen(error=error.what)
-    except MemoryError:
-        return Seen(error=f"{item.image} takes more memory than there is")
+    except (ManakoError, MemoryError) as error:
+        return _unseen(error, item)
     pixels = sample.image.numpy()
     digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(pixels).data)
@@ -92,6 +92,15 @@ def see(files: FileTree, item: Item) -> Seen:
         oddities=oddities,
         mask=_mask_facts(sample),
     )
+
+
+def _unseen(error: ManakoError | MemoryError, item: Item) -> Seen:
+    cause = error.__cause__
+    if isinstance(error, MemoryError) or isinstance(cause, MemoryError):
+        return Seen(f"{item.image} takes more memory than there is", is_passing=True)
+    # The system numbers its errors, such as a permission that is missing; Pillow numbers none.
+    of_system = isinstance(cause, OSError) and cause.errno is not None
+    return Seen(error.what, is_passing=of_system or isinstance(error, ResourceError))
 
 
 def squeezed(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

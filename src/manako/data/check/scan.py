@@ -150,7 +150,8 @@ class _Team:
             self.waiting.appendleft(index)
         else:
             name = self.source.items[index].image
-            yield index, Seen(error=f"{name} cannot be decoded: the process that did it {cause}")
+            error = f"{name} cannot be decoded: the process that did it {cause}"
+            yield index, Seen(error, is_passing=True)
         self.members[place] = _Member(self.source, self.look)
         if self.waiting:
             self._give(self.members[place])
