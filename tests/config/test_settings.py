@@ -42,6 +42,18 @@ def test_a_file_that_is_no_configuration_is_refused_by_name(tmp_path):
         Resolved.load(path)
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [b"\xff\xfe\x00", b"a: \x00", b"seed: 3", b"seed: [1]", b"seed: {value: 1}", b"1: {}"],
+)
+def test_a_damaged_file_is_refused_by_name(tmp_path, damaged):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(damaged)
+
+    with pytest.raises(ArtefactError, match=r"config\.yaml"):
+        Resolved.load(path)
+
+
 def test_a_changed_value_out_of_range_is_refused_with_the_file_and_the_field(tmp_path):
     path = tmp_path / "config.yaml"
     Resolved(settings=settings(), origins={}).save(path)
@@ -80,11 +92,22 @@ def test_an_unknown_option_offers_the_nearest():
         ("epochs", float("inf")),
         ("batch", 1),
         ("task", "juggling"),
+        ("freeze", -1),
+        ("freeze", "head"),
     ],
 )
 def test_a_value_out_of_range_names_the_option(name, value):
-    with pytest.raises(UsageError, match=f"{name} cannot be {value}|{name} cannot be '{value}'"):
+    with pytest.raises(UsageError, match=f"^{name} cannot be {value!r}"):
         Asked.of({name: value})
+
+
+@pytest.mark.parametrize(
+    ("size_hw", "wrong"),
+    [((-32, -32), "-32"), ((32, 0), "0"), (("wide", 32), "'wide'"), (32, "32")],
+)
+def test_a_size_that_cannot_be_is_refused_under_the_name_of_the_field(size_hw, wrong):
+    with pytest.raises(UsageError, match=f"^size_hw cannot be {wrong}\n"):
+        Asked.of({"size_hw": size_hw})
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ Precision = Literal["float32", "bfloat16"]
 ClassWeights = Literal["none", "balanced"]
 NormStatistics = Literal["train", "frozen"]
 Freeze = Annotated[int, Field(ge=0)] | Literal["backbone"]
+Side = Annotated[int, Field(ge=1)]
 
 
 class Settings(BaseModel):
@@ -43,7 +44,7 @@ class Settings(BaseModel):
     allow_leakage: bool = False  # go on although a picture is in two splits
 
     # Pictures.
-    size_hw: tuple[int, int]
+    size_hw: tuple[Side, Side]
     rule: Rule = "stretch"
     channels: Literal[1, 3] = 3
     augment: Augment = "photo"
@@ -101,7 +102,7 @@ class Asked(BaseModel):
     fold: str | None = None
     exclude: str | None = None
     allow_leakage: bool | None = None
-    size_hw: tuple[int, int] | Literal["auto"] | None = None  # "auto": what a budget has time for
+    size_hw: tuple[Side, Side] | Literal["auto"] | None = None  # "auto": what a budget has time for
     rule: Rule | None = None
     channels: Literal[1, 3] | None = None
     augment: Augment | None = None
@@ -175,7 +176,14 @@ class Resolved(BaseModel):
             return cls(settings=settings, origins={n: row["origin"] for n, row in rows.items()})
         except ValidationError as error:
             raise ArtefactError(f"{path}: {_refused(error).what}") from error
-        except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        except (
+            OSError,
+            ValueError,
+            yaml.YAMLError,
+            LookupError,
+            AttributeError,
+            TypeError,
+        ) as error:
             raise ArtefactError(
                 f"{path} is not the configuration of a run: {error}",
                 expected="a config.yaml as manako train writes it",
@@ -184,5 +192,5 @@ class Resolved(BaseModel):
 
 def _refused(error: ValidationError) -> UsageError:
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"]) or "settings"
+    name = first["loc"][0] if first["loc"] else "settings"  # what follows are pydantic's own words
     return UsageError(f"{name} cannot be {first.get('input')!r}", expected=first["msg"])
