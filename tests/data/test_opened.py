@@ -105,10 +105,19 @@ def test_a_set_of_validation_pictures_alone_is_scored_as_it_is(write):
 
 
 def test_a_split_that_is_not_there_is_refused_when_asked_for(write):
-    dataset, chosen = read_for_scoring(write(files(8)), CLASSES, Selection(), "tset")
+    with pytest.raises(UnknownName, match="no split 'tset'; did you mean 'test'"):
+        read_for_scoring(write(files(8)), CLASSES, Selection(), "tset")
+    with pytest.raises(UnknownName, match="no split 'half'; known: test, train, val"):
+        read_for_scoring(write(files(8)), CLASSES, Selection(), "half")
 
-    with pytest.raises(UnknownName):
-        dataset.split(chosen)
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "Validation"])
+def test_a_split_may_be_called_as_in_data_sets(name, write):
+    root = write({**files(8, "train/"), **files(4, "valid/"), **files(4, "test/")})
+
+    dataset, chosen = read_for_scoring(root, CLASSES, Selection(), name)
+
+    assert (chosen, len(dataset.splits["val"])) == ("val", 4)
 
 
 def test_what_was_found_is_said(write, capsys):

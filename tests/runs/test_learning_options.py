@@ -16,7 +16,8 @@ import shapes
 from manako.config import Asked, Resolved
 from manako.data.opened import read_for_training
 from manako.data.selection import Selection
-from manako.errors import DataError, UnknownName, UsageError
+from manako.errors import ArtefactError, DataError, UnknownName, UsageError
+from manako.recognizer import evaluate_data
 from manako.runs.choices import resolve
 from manako.runs.look import balanced_weights, look_at
 from manako.runs.session import Facts
@@ -250,10 +251,48 @@ def test_groups_folds_and_lists_decide_what_is_learned_from(folders, tmp_path):
     assert (spec.fold, spec.group_by) == ("2/3", r"(\d\d)\.png")
     assert Resolved.load(run.folder / "config.yaml").settings.exclude == str(tmp_path / "list.txt")
     assert again.metrics == run.metrics
-    (tmp_path / "list.txt").write_text("", encoding="utf-8")
+    saved = (run.folder / "scores.json").read_text(encoding="utf-8")
+    (tmp_path / "list.txt").write_text("# none\n" + "\n".join(left_out[1:]), encoding="utf-8")
     (run.folder / "scores.json").unlink()
-    with pytest.raises(manako.errors.ArtefactError, match="are not those that the run began with"):
+    with pytest.raises(
+        ArtefactError, match=rf"list\.txt does not leave out what it did(.|\n)*{left_out[0]}"
+    ):
         manako.resume(run.folder)
+    (run.folder / "scores.json").write_text(saved, encoding="utf-8")
+
+
+def test_val_leaves_out_what_the_run_left_out(folders, tmp_path, capsys):
+    left_out = sorted(one.relative_to(folders).as_posix() for one in folders.glob("test/*/*"))[::3]
+    (tmp_path / "list.txt").write_text("\n".join(left_out) + "\n", encoding="utf-8")
+    run = manako.train(folders, out=tmp_path / "run", **PLAIN, exclude=str(tmp_path / "list.txt"))
+    (tmp_path / "list.txt").unlink()  # the recognizer remembers
+    more = set(left_out) ^ {one.relative_to(folders).as_posix() for one in folders.glob("test/*/*")}
+    capsys.readouterr()
+
+    scores = manako.load(run.folder).evaluate(folders)
+    told = capsys.readouterr().err
+    fewer = evaluate_data(
+        run.recognizer, folders, selection=Selection(excluded=frozenset(sorted(more)[:2]))
+    )
+
+    assert run.recognizer.spec.excluded == tuple(left_out)
+    assert scores == run.metrics["test"]
+    assert scores.pictures == 8 - len(left_out)
+    assert f"the {len(left_out)} listed pictures that the run left out are left out here" in told
+    assert fewer.evaluation.scores.pictures == 8 - len(left_out) - 2
+
+
+def test_other_data_are_scored_whole_though_the_run_left_pictures_out(folders, tmp_path, capsys):
+    left_out = sorted(one.relative_to(folders).as_posix() for one in folders.glob("test/*/*"))[:2]
+    (tmp_path / "list.txt").write_text("\n".join(left_out) + "\n", encoding="utf-8")
+    run = manako.train(folders, out=tmp_path / "run", **PLAIN, exclude=str(tmp_path / "list.txt"))
+    other = shapes.class_folders(tmp_path / "other", {"train": 24, "val": 6, "test": 8})
+    capsys.readouterr()
+
+    scores = run.recognizer.evaluate(other)
+
+    assert scores.pictures == 8
+    assert "these are other data, and all of their pictures count" in capsys.readouterr().err
 
 
 def test_a_picture_in_two_splits_is_refused_unless_it_is_allowed(tmp_path):

@@ -280,14 +280,37 @@ def test_another_machine_is_told_when_a_run_goes_on(folders, tmp_path, capsys):
 
 def test_a_damaged_file_of_a_run_is_refused(folders, tmp_path):
     run = train("classification", folders, tmp_path / "run")
-    for name, text in (("scores.json", "{"), ("run.json", "{}"), ("environment.json", "[]")):
+    facts = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+    for name, text in (
+        ("scores.json", "{"), ("scores.json", "{}"),
+        ("scores.json", '{"scores": {}, "seconds": 1}'),
+        ("scores.json", '{"scores": {"val": 3}, "seconds": 1}'), ("scores.json", '{"scores": []}'),
+        ("run.json", "{}"), ("run.json", json.dumps({**facts, "classes": 3})),
+        ("run.json", json.dumps({**facts, "mean": ["a"]})),
+        ("run.json", json.dumps({**facts, "data_fingerprint": None})),
+        ("environment.json", "[]"), ("config.yaml", "\xff"),
+    ):  # fmt: skip
         path = run.folder / name
-        whole = path.read_text(encoding="utf-8")
-        path.write_text(text, encoding="utf-8")
+        whole = path.read_bytes()
+        scores = run.folder / "scores.json"
+        kept = scores.read_bytes()
+        if name != "scores.json":
+            scores.unlink()
+        path.write_bytes(text.encode("latin-1"))
         with pytest.raises(ArtefactError, match=name.replace(".", r"\.")):
             manako.resume(run.folder)
-        path.write_text(whole, encoding="utf-8")
-        (run.folder / "scores.json").unlink(missing_ok=True)
+        path.write_bytes(whole)
+        scores.write_bytes(kept)
+
+
+def test_a_damaged_journal_of_a_run_is_refused(folders, tmp_path):
+    run = train("classification", folders, tmp_path / "run")
+    (run.folder / "scores.json").unlink()
+    journal = run.folder / "metrics.jsonl"
+    journal.write_bytes(b'{"step": 1, "lo\n' + journal.read_bytes())
+
+    with pytest.raises(ArtefactError, match=r"metrics\.jsonl is damaged in line 1"):
+        manako.resume(run.folder)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from manako.data.dataset import Dataset
 from manako.data.decoded import SampleSource, decoded_split
 from manako.data.exclusion import without_excluded
 from manako.data.formats import read_dataset
+from manako.data.names import split_name
 from manako.data.selection import Selection
 from manako.data.split import with_validation
 from manako.errors import DataError
@@ -53,13 +54,26 @@ def read_for_scoring(
     `selection`, as for training. `split="all"` takes the pictures of a set without splits together.
     """
     dataset = read_dataset(Path(path), classes=classes)
+    split = split and (split_name(split) or split)
     present = [name for name in ("test", "val") if dataset.splits.get(name)]
     chosen = split or (present[0] if present else "")
     is_folded = selection.fold is not None and "train" in dataset.splits and chosen != "test"
     if chosen not in dataset.splits or is_folded:
         dataset = with_validation(dataset, selection)
         chosen = chosen or ("test" if dataset.splits.get("test") else "val")
+    dataset.split(chosen)  # refused by name, with those there are
     return _said(without_excluded(dataset, selection.excluded, needed=(chosen,))), chosen
+
+
+def is_fingerprint_of(
+    fingerprint: str, path: str | Path, classes: Sequence[str], selection: Selection
+) -> bool:
+    """Whether a run on what `path` holds, divided as `selection` asks, has that fingerprint."""
+    try:
+        dataset = with_validation(read_dataset(Path(path), classes=classes), selection)
+        return without_excluded(dataset, selection.excluded).fingerprint() == fingerprint
+    except DataError:  # nothing to train with: no data of a run
+        return False
 
 
 def _said(dataset: Dataset) -> Dataset:

@@ -7,9 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manako.console.messages import say
 from manako.console.progress import track
 from manako.data.loader import SampleSource, evaluation_batches
-from manako.data.opened import OpenData, open_sources, read_for_scoring
+from manako.data.opened import (
+    OpenData,
+    is_fingerprint_of,
+    open_sources,
+    read_for_scoring,
+)
 from manako.data.selection import Selection
 from manako.errors import DataError
 from manako.metrics.unknown import answered_scores
@@ -17,6 +23,7 @@ from manako.structures import Frame, Prediction, Scores, Target
 
 if TYPE_CHECKING:  # a recognizer can evaluate itself
     from manako.recognizer.recognizer import Recognizer
+    from manako.recognizer.spec import RecognizerSpec
 
 EVALUATION_BATCH = 64
 """Pictures at a time, unless told otherwise."""
@@ -133,13 +140,15 @@ def evaluate_data(
 
     Classes are matched by name: the order in which `data` lists them does not matter, a class that
     it lacks shifts nothing, one that the recognizer does not know is refused. Data that come
-    unsplit are divided by `selection`, as for the run itself where it is not given. `unknown` as in
-    `scored`.
+    unsplit are divided by `selection`, as for the run itself where it is not given. From the data
+    of the run the pictures that it left out are left out again. `unknown` as in `scored`.
     """
     spec = recognizer.spec
     if unknown:
         recognizer.expect_unknown_below()  # refused before the pictures are read
     chosen_by = spec.selection if selection is None else selection
+    left_out = _left_out_by_run(data, spec)
+    chosen_by = replace(chosen_by, excluded=chosen_by.excluded | left_out)
     dataset, chosen = read_for_scoring(data, recognizer.classes, chosen_by, split)
     if dataset.task != spec.task:
         raise DataError(
@@ -149,6 +158,20 @@ def evaluate_data(
     opened = open_sources(dataset, spec.channels, workers=1, splits=[chosen])
     found = evaluate_split(recognizer, opened, chosen, batch_size, unknown=unknown)
     return DataEvaluation(chosen, opened, found)
+
+
+def _left_out_by_run(data: str | Path, spec: RecognizerSpec) -> frozenset[str]:
+    """The paths that the run of a recognizer left out, if `data` are the data of that run."""
+    if not spec.excluded:
+        return frozenset()
+    excluded = frozenset(spec.excluded)
+    count = f"{len(excluded):,} listed pictures"
+    of_run = replace(spec.selection, excluded=excluded)
+    if is_fingerprint_of(spec.data_fingerprint, data, spec.classes, of_run):
+        say(f"the {count} that the run left out are left out here, too")
+        return excluded
+    say(f"note: the run left out {count}; these are other data, and all of their pictures count")
+    return frozenset()
 
 
 def evaluate_split(

@@ -19,8 +19,9 @@ class RecognizerSpec(BaseModel):
 
     `scores` is what `Scores.as_json` gave on validation pictures, `data_fingerprint` names the
     data it was trained on; `split_seed`, `group_by` and `fold` divided them where they came unsplit
-    (`selection`). `thresholds` are the numbers by which answers are decided, such as the
-    `temperature` that logits are divided by. `weights_licence` is the user's to declare.
+    (`selection`), and the pictures at the paths `excluded` were left out. `thresholds` are the
+    numbers by which answers are decided, such as the `temperature` that logits are divided by.
+    `weights_licence` is the user's to declare.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -43,6 +44,7 @@ class RecognizerSpec(BaseModel):
     split_seed: int = 0
     group_by: str | None = None
     fold: str | None = None
+    excluded: tuple[str, ...] = ()
     weights_licence: str = "not stated"
 
     @model_validator(mode="after")

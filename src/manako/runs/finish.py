@@ -11,6 +11,7 @@ from manako.config.settings import Resolved
 from manako.console.messages import say
 from manako.console.progress import track
 from manako.data.opened import OpenData
+from manako.errors import ArtefactError
 from manako.recognizer import (
     Evaluation,
     Recognizer,
@@ -77,14 +78,30 @@ def with_scores(recognizer: Recognizer, scores: Scores) -> Recognizer:
 
 def completed_run(folder: RunFolder) -> Run:
     """The finished run in `folder`."""
-    saved = read_json(folder.scores)
+    metrics, seconds = _scores_of(folder)
     return Run(
         recognizer=load_recognizer(folder.recognizer),
-        metrics={split: Scores.from_json(one) for split, one in saved["scores"].items()},
+        metrics=metrics,
         settings=Resolved.load(folder.config).settings,
         folder=folder.path,
-        seconds=saved["seconds"],
+        seconds=seconds,
     )
+
+
+def _scores_of(folder: RunFolder) -> tuple[dict[str, Scores], float]:
+    """Split -> scores, and the seconds of training; an `ArtefactError` for anything else."""
+    saved = read_json(folder.scores)
+    try:
+        metrics = {split: Scores.from_json(one) for split, one in saved["scores"].items()}
+        if "val" not in metrics:
+            raise KeyError("val")
+        return metrics, float(saved["seconds"])
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ArtefactError(
+            f"{folder.scores} is damaged: {type(error).__name__}: {error}",
+            expected="scores as manako train writes them",
+            fix=f"remove it and resume: manako resume {folder.path} computes them again",
+        ) from error
 
 
 def save_predictions(path: Path, evaluation: Evaluation, data: OpenData, split: str) -> None:

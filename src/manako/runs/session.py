@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 import manako
 from manako.config.settings import Settings
 from manako.console.messages import say
+from manako.data.exclusion import parse_exclude_file
 from manako.data.opened import OpenData
 from manako.data.preparation import Preparation
 from manako.data.transforms import Mixing, Pipeline
@@ -36,13 +38,17 @@ _PICTURES_TO_START = 1000  # that a data-initialised network may look at
 
 @dataclass(frozen=True)
 class Facts:
-    """What a run must find again when it goes on: measured once, kept in `run.json`."""
+    """What a run must find again when it goes on: measured once, kept in `run.json`.
+
+    `excluded` are the paths of its list of pictures to leave out; None in runs of older versions.
+    """
 
     classes: tuple[str, ...]
     data_fingerprint: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
     class_weights: tuple[float, ...] | None = None
+    excluded: tuple[str, ...] | None = None
 
     @classmethod
     def measured(cls, settings: Settings, data: OpenData) -> Facts:
@@ -51,28 +57,30 @@ class Facts:
         plain = _preparation(settings, mean=(0.0,) * channels, std=(1.0,) * channels)
         mean, std = measure_normalisation(data.source("train"), plain)
         balanced = settings.class_weights == "balanced"
+        excluded = () if settings.exclude is None else parse_exclude_file(settings.exclude)
         return cls(
             classes=data.dataset.classes,
             data_fingerprint=data.dataset.fingerprint(),
             mean=mean,
             std=std,
             class_weights=balanced_weights(data.dataset) if balanced else None,
+            excluded=tuple(sorted(excluded)),
         )
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Facts:
-        """The facts that `as_json` wrote; an `ArtefactError` if something is missing."""
-        weights = saved.get("class_weights")
+        """The facts that `as_json` wrote; an `ArtefactError` if one is missing or no such fact."""
+        known = {one.name for one in fields(cls)}
         try:
-            return cls(
-                classes=tuple(saved["classes"]),
-                data_fingerprint=saved["data_fingerprint"],
-                mean=tuple(saved["mean"]),
-                std=tuple(saved["std"]),
-                class_weights=None if weights is None else tuple(weights),
+            return TypeAdapter(cls).validate_python(
+                {name: value for name, value in saved.items() if name in known}
             )
-        except KeyError as error:
-            raise ArtefactError(f"run.json has no entry {error}", fix="train anew") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            what = "has no entry" if first["type"] == "missing" else "is damaged in its entry"
+            raise ArtefactError(
+                f"run.json {what} {first['loc'][0]!r}", expected=first["msg"], fix="train anew"
+            ) from error
 
     def as_json(self) -> dict[str, Any]:
         """The facts as a JSON object."""
@@ -123,6 +131,7 @@ class Session:
             fold=settings.fold,
             scores=None if scores is None else scores.as_json(),
             data_fingerprint=facts.data_fingerprint,
+            excluded=facts.excluded or (),
         )
         return Recognizer(model, spec, settings.device)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from manako.config.settings import Asked, Resolved, Settings
 from manako.console.messages import say, warn
+from manako.data.names import listed
 from manako.data.opened import open_sources, read_for_training
 from manako.data.selection import Selection
 from manako.errors import ArtefactError, Stopped
@@ -96,14 +97,28 @@ def resume(run_folder: str | Path) -> Run:
     facts = Facts.from_json(read_json(folder.facts))
     dataset = read_for_training(settings.data, selection_of(settings))
     if dataset.fingerprint() != facts.data_fingerprint:
-        raise ArtefactError(
-            f"the data in {settings.data} are not those that the run began with",
-            expected="the same pictures with the same labels",
-            fix="bring them back as they were, or train anew",
-        )
+        raise _changed(settings, facts)
     with exact_arithmetic(settings.threads), joined_processes(settings.device) as processes:
         sources = open_sources(dataset, settings.channels, workers=settings.threads)
         return carry_out(folder, resolved, Session(settings, facts, sources, processes))
+
+
+def _changed(settings: Settings, facts: Facts) -> ArtefactError:
+    """The data have changed: the list of pictures to leave out, or else the pictures themselves."""
+    now = selection_of(settings).excluded
+    then = now if facts.excluded is None else frozenset(facts.excluded)
+    if now != then:
+        return ArtefactError(
+            f"{settings.exclude} does not leave out what it did when the run began; it differs in "
+            f"{listed(sorted(now ^ then), 3)}",
+            expected=f"the same {len(then):,} paths",
+            fix="bring the list back as it was, or train anew",
+        )
+    return ArtefactError(
+        f"the data in {settings.data} are not those that the run began with",
+        expected="the same pictures with the same labels",
+        fix="bring them back as they were, or train anew",
+    )
 
 
 def selection_of(settings: Asked | Settings) -> Selection:
