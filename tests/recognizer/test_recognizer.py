@@ -61,6 +61,8 @@ def test_every_form_of_a_picture_gives_the_same_answer(tmp_path):
         known(array),
         known(array[:, :, ::-1], color="bgr"),
         known(torch.from_numpy(array).permute(2, 0, 1)),
+        known(Image.fromarray(array)),
+        known(Image.open(path, formats=["PNG"])),
     ]
 
     for answer in answers[1:]:
@@ -97,6 +99,48 @@ def test_a_grey_array_serves_a_colour_recognizer():
 def test_an_array_of_another_layout_is_refused_with_what_came(picture, shape):
     with pytest.raises(UsageError, match=rf"picture 0 is \S+ of shape {shape}"):
         recognizer()(picture)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "1", "CMYK", "I;16"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_pillow_image_is_read_as_its_file_is(mode, channels):
+    made = Image.fromarray(pixels())
+    made.putalpha(Image.linear_gradient("L").resize(made.size))
+    made = Image.new("I;16", (30, 20), 40000) if mode == "I;16" else made.convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    stream = io.BytesIO()
+    made.save(stream, "TIFF" if mode == "CMYK" else "PNG", exif=exif)
+
+    from_file = read_picture(stream.getvalue(), channels, "rgb", "file").image
+    opened = Image.open(stream, formats=["TIFF", "PNG"])
+    from_image = read_picture(opened, channels, "rgb", "image").image
+
+    assert from_file.shape == (channels, 30, 20)
+    assert torch.equal(from_image, from_file)
+
+
+def test_a_pillow_image_that_cannot_be_read_is_refused_by_name():
+    cut = Image.open(io.BytesIO(png(pixels(200, 300))[:5000]), formats=["PNG"])
+
+    with pytest.raises(DataError, match="picture 0 is damaged"):
+        recognizer()(cut)
+    with pytest.raises(DataError, match="picture 0 has pixels of the kind 'F'"):
+        recognizer()(Image.new("F", (30, 20)))
+    with pytest.raises(DataError, match="picture 0 is 0 x 5 pixels"):
+        recognizer()(Image.new("L", (0, 5)))
+
+
+@pytest.mark.parametrize("picture", [[1, 2], bytearray(b"x"), None, 3])
+def test_what_is_no_picture_is_refused_with_its_type(picture):
+    with pytest.raises(UsageError, match=f"picture 0 is of type {type(picture).__name__}\n"):
+        recognizer()(picture)
+
+
+@pytest.mark.parametrize("color", ["rbg", "BGR", "", None])
+def test_an_order_of_colours_that_is_none_is_refused(color):
+    with pytest.raises(UsageError, match=f"no order of colours '{color}'"):
+        recognizer().predict([pixels()], color=color)
 
 
 def test_a_file_that_is_not_there_is_refused_by_name(tmp_path):
@@ -212,7 +256,7 @@ def test_a_specification_says_how_the_data_were_divided():
 
 def test_a_specification_without_the_newer_fields_is_read():
     fields = spec().model_dump(mode="json")
-    del fields["group_by"], fields["fold"], fields["thresholds"]
+    del fields["group_by"], fields["fold"], fields["thresholds"], fields["excluded"]
 
     old = RecognizerSpec.parse(json.dumps(fields), "recognizer.json")
 

@@ -94,16 +94,26 @@ def decode_image(data: bytes, name: str, channels: int = 3) -> Tensor:
         raise UsageError(f"pictures have 1 channel (grey) or 3 (RGB), not {channels}")
     kind = _kind(data, name)
     with _refusals(data, name), _silence(kind, data):
-        picture = _open(kind, data, name)
-        picture.load()
-        plain = _to_plain(picture, kind, name)
-        turned = _TURNS.get(_orientation(picture))
-        if turned is not None:
-            plain = plain.transpose(turned)
-        wanted = "RGB" if channels == 3 else "L"
-        if plain.mode != wanted:
-            plain = plain.convert(wanted)
-        pixels = torch.from_numpy(np.array(plain))
+        return _pixels(_open(kind, data, name), kind.name, name, channels)
+
+
+def pixels_of(picture: Image.Image, name: str, channels: int = 3) -> Tensor:
+    """What `decode_image` gives for the file of a picture that Pillow has opened or made."""
+    with _refusals(b"", name), _quiet():
+        _check_size(picture.size, name)
+        return _pixels(picture, picture.format or "", name, channels)
+
+
+def _pixels(picture: Image.Image, kind: str, name: str, channels: int) -> Tensor:
+    picture.load()
+    plain = _to_plain(picture, kind, name)
+    turned = _TURNS.get(_orientation(picture))
+    if turned is not None:
+        plain = plain.transpose(turned)
+    wanted = "RGB" if channels == 3 else "L"
+    if plain.mode != wanted:
+        plain = plain.convert(wanted)
+    pixels = torch.from_numpy(np.array(plain))
     return pixels[None] if channels == 1 else pixels.permute(2, 0, 1)
 
 
@@ -259,14 +269,14 @@ def _orientation(picture: Image.Image) -> int:
     return found if found in _TURNS else 1
 
 
-def _to_plain(picture: Image.Image, kind: _Kind, name: str) -> Image.Image:
+def _to_plain(picture: Image.Image, kind: str, name: str) -> Image.Image:
     """The picture in mode L or RGB."""
     mode = picture.mode
     if "transparency" in picture.info and mode in ("1", "L", "RGB", "P"):
         return _over_white(picture.convert("RGBA"))
     if mode in ("RGB", "L"):
         return picture
-    if mode == "I" and kind.name == "PPM":  # its reader has scaled all values to 0..65535
+    if mode == "I" and kind == "PPM":  # its reader has scaled all values to 0..65535
         return _sixteen_to_eight(picture)
     convert = _CONVERSIONS.get(mode)
     if convert is None:
@@ -378,7 +388,7 @@ def _refusals(data: bytes, name: str) -> Iterator[None]:
     except Exception as error:  # readers raise a dozen kinds of errors on damaged files
         reason = str(error) or type(error).__name__
         cut = isinstance(error, EOFError) or "truncated" in reason.lower()
-        kind = f"cut off after {len(data):,} bytes" if cut else "damaged"
+        kind = f"cut off after {len(data):,} bytes" if cut and data else "damaged"
         raise DataError(
             f"{name} is {kind} ({reason})",
             expected="a whole picture",

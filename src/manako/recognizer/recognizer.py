@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
-from manako.data.decode import decode_image
+from manako.data.decode import decode_image, pixels_of
 from manako.data.loader import SampleSource, evaluation_batches
-from manako.errors import DataError, NumericError, UsageError
+from manako.errors import DataError, NumericError, UnknownName, UsageError
 from manako.recognizer.evaluation import EVALUATION_BATCH, evaluate_data
 from manako.recognizer.folder import read_folder, save_folder_of
 from manako.recognizer.spec import RecognizerSpec
@@ -28,7 +29,7 @@ from manako.structures import (
 )
 from manako.tasks import Task, create_task
 
-Picture = str | Path | bytes | np.ndarray[Any, Any] | Tensor
+Picture = str | Path | bytes | Image.Image | np.ndarray[Any, Any] | Tensor
 Colour = Literal["rgb", "bgr"]
 
 
@@ -39,6 +40,10 @@ class Pictures:
     pictures: Sequence[Picture]
     channels: int
     colour: Colour = "rgb"
+
+    def __post_init__(self) -> None:
+        if self.colour not in get_args(Colour):
+            raise UnknownName("order of colours", str(self.colour), get_args(Colour))
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -97,7 +102,7 @@ class Recognizer:
         )
 
     def __call__(self, picture: Picture, color: Colour = "rgb") -> Prediction:
-        """The prediction for one picture: a path, encoded bytes, or an array.
+        """The prediction for one picture: a path, encoded bytes, a Pillow image, or an array.
 
         An array is uint8 [H, W, C] or [H, W], a tensor uint8 [C, H, W]; both are RGB unless
         `color="bgr"`.
@@ -186,6 +191,13 @@ def read_picture(picture: Picture, channels: int, colour: Colour, name: str) -> 
         return Sample(decode_image(data, str(path), channels), None, str(path))
     if isinstance(picture, bytes):
         return Sample(decode_image(picture, name, channels), None, name)
+    if isinstance(picture, Image.Image):
+        return Sample(pixels_of(picture, name, channels), None, name)
+    if not isinstance(picture, np.ndarray | Tensor):
+        raise UsageError(
+            f"{name} is of type {type(picture).__name__}",
+            expected="a path, encoded bytes, a Pillow image, a NumPy array or a tensor",
+        )
     image = _as_image(picture, name)
     if colour == "bgr" and image.shape[0] == 3:
         image = image.flip(0)
