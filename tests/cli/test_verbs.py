@@ -94,9 +94,26 @@ def test_val_shows_a_table(trained, capsys):
     assert run(["val", str(folder), str(data), "--split", "val"]) == 0
 
     printed = capsys.readouterr()
-    assert "val: accuracy" in printed.err
-    assert printed.out.splitlines()[0].startswith("score")
-    assert any(line.startswith("class ") for line in printed.out.splitlines())
+    assert printed.out.splitlines()[0].split() == ["score", "val", "95", "%", "interval"]
+    assert any(line.startswith("class on val ") for line in printed.out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("folder", "is a folder"), ("file/x.csv", "cannot be written: a part of the path is a file")],
+)
+def test_val_refuses_a_place_for_its_table_before_the_work(
+    name, message, trained, tmp_path, capsys
+):
+    data, folder = trained
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+
+    assert run(["val", str(folder), str(data), "--out", str(tmp_path / name)]) == 2
+
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert "classification: class folders" not in printed.err
 
 
 def test_predict_takes_files_and_folders(trained, capsys):

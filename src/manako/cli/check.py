@@ -44,10 +44,14 @@ def check(
     from manako.errors import DataError, UsageError
     from manako.reports.check_text import check_text, class_rows, verdict
     from manako.runs.doctor import checked
+    from manako.storage.files import expect_file_place
 
     set_quiet(quiet)
     if (augment is None) != (out is None):
         raise UsageError("--augment and --out go together", fix="give a preset and a folder")
+    for path in (html, exclude_to):
+        if path is not None:
+            expect_file_place(path)
     dataset = read_for_training(data, Selection())
     report = checked(dataset, workers=os.cpu_count() or 1 if workers is None else workers)
     if json:

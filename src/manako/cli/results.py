@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from manako.config import Resolved, format_duration
 from manako.console.messages import print_json, print_table, say
 from manako.reports.answers import Answer, in_words
-from manako.reports.numbers import score_name
-from manako.reports.text import class_table, overall_table, splits_table
+from manako.reports.text import class_table, splits_table
 from manako.runs.result import Run
 from manako.structures import Scores
 
@@ -53,8 +52,7 @@ def show_run(run: Run, json: bool) -> None:
     shown = "test" if "test" in run.metrics else "val"
     of_class = run.metrics[shown].per_class
     if 0 < len(of_class) <= MOST_CLASSES:
-        say(f"\neach class on {shown}:")
-        print_table(*class_table(run.metrics[shown], tuple(of_class)))
+        _print_classes(shown, run.metrics[shown])
     say(f"\ntrained in {format_duration(run.seconds)}")
     say(f"recognizer: {run.folder / 'recognizer'}")
     say(f"report: {run.folder / 'report.html'}")
@@ -65,12 +63,17 @@ def show_scores(by_split: Mapping[str, Scores], json: bool) -> None:
     if json:
         print_json({split: scores.as_json() for split, scores in by_split.items()})
         return
+    print_table(*splits_table(by_split))
     for split, scores in by_split.items():
-        say(f"{split}: {score_name(scores.headline)} {scores.main}")
-        print_table(*overall_table(scores))
         if scores.per_class:
-            say(f"\neach class on {split}:")
-            print_table(*class_table(scores, tuple(scores.per_class)))
+            _print_classes(split, scores)
+
+
+def _print_classes(split: str, scores: Scores) -> None:
+    """The scores of each class; the split is in the table, so that a file of it says what it is."""
+    (_, *names), rows = class_table(scores, tuple(scores.per_class))
+    say("")
+    print_table((f"class on {split}", *names), rows)
 
 
 def show_answers(answers: Sequence[Answer], json: bool) -> None:

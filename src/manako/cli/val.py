@@ -21,7 +21,8 @@ def val(
         int | None, typer.Option(min=0, help="Splits data that come unsplit; else the run's.")
     ] = None,
     exclude: Annotated[
-        Path | None, typer.Option(help="A list of pictures to leave out, one path a line.")
+        Path | None,
+        typer.Option(help="A list of pictures to leave out, beside those that the run left out."),
     ] = None,
     unknown: Annotated[
         bool, typer.Option("--unknown", help="Add coverage and the accuracy of sure answers.")
@@ -42,10 +43,13 @@ def val(
     from manako.data.memory import keep_freed_memory
     from manako.recognizer import evaluate_data, load_recognizer
     from manako.runs.finish import save_predictions
+    from manako.storage.files import expect_file_place
     from manako.training.precision import choose_device
 
     set_quiet(quiet)
     keep_freed_memory()
+    if out is not None:
+        expect_file_place(out)
     loaded = load_recognizer(recognizer, choose_device(device))
     selection = loaded.spec.selection
     if seed is not None:
