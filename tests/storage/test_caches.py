@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from manako.errors import ResourceError, UsageError
-from manako.storage import Cache, all_caches, cache_root, verify_folder
+from manako.storage import Cache, all_caches, cache_root, caches, folders, verify_folder
+from manako.storage.manifest import UNSYNCED
 from manako.storage.temporary import temporary_path
 
 
@@ -221,3 +224,70 @@ print(path)
     assert [racer.returncode for racer in racers] == [0, 0]
     assert answers == [str(cache_root() / "race" / "key")] * 2
     assert [one.name for one in (cache_root() / "race").iterdir()] == ["key"]
+
+
+def after_syncing():
+    for thread in threading.enumerate():
+        if thread.name == "syncing":
+            thread.join()
+
+
+@pytest.fixture
+def starts(monkeypatch):
+    """The name of the machine's start, to be changed."""
+    now = ["first"]
+    monkeypatch.setattr(caches, "machine_start", lambda: now[0])
+    return now
+
+
+def test_a_large_entry_is_brought_to_the_disk_in_the_background(starts, monkeypatch):
+    synced = []
+    monkeypatch.setattr(caches, "sync_contents", synced.append)
+    cache = Cache("decoded")
+
+    path = cache.create("large", write(10), hashed=False)
+
+    assert cache.folder("large") == path
+    after_syncing()
+    assert synced == [path]
+    assert not (path / UNSYNCED).exists()
+    starts[0] = "second"
+    assert cache.folder("large") == path
+
+
+def test_an_entry_that_was_not_on_the_disk_when_the_machine_stopped_is_made_anew(
+    starts, monkeypatch
+):
+    def refuse(path):
+        raise OSError(errno.EIO, "input/output error")
+
+    monkeypatch.setattr(caches, "sync_contents", refuse)
+    cache = Cache("decoded")
+    path = cache.create("large", write(10), hashed=False)
+    after_syncing()
+
+    assert (path / UNSYNCED).read_text() == "first"
+    assert cache.folder("large") == path  # what is in memory is whole
+    starts[0] = "second"
+    assert cache.folder("large") is None
+    assert cache.create("large", write(20), hashed=False) == path
+    assert (path / "data.bin").stat().st_size == 20
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_where_starts_are_not_told_apart_every_entry_waits_for_the_disk(
+    starts, monkeypatch, hashed
+):
+    synced = []
+    monkeypatch.setattr(folders, "sync_contents", lambda path: synced.append(path))
+    starts[0] = ""
+
+    path = Cache("decoded").create("large", write(10), hashed=hashed)
+
+    assert len(synced) == 1
+    assert not (path / UNSYNCED).exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell")
+def test_the_machine_s_start_has_a_name():
+    assert len(caches.machine_start()) == 36

@@ -31,14 +31,12 @@ from manako.data.files import FileTree
 from manako.data.parcels import to_arrays, to_tensors
 from manako.errors import ResourceError
 from manako.storage.caches import Cache
-from manako.storage.durability import sync_file
 from manako.structures import MaskTarget, Sample
 
 LAYOUT = 2
 """Counts up when the files of the cache, or how pictures are decoded, change."""
 
 CHUNK_BYTES = 4_000_000  # about so much is decoded in one go
-SYNC_BYTES = 64_000_000  # so much is brought to the disk while the next is decoded
 PROBES = 32  # so many pictures are looked at to guess the size of all
 
 Chunks = Generator[list[Sample], None, None]
@@ -249,10 +247,8 @@ def _write(
     on_progress: Callable[[int], None],
 ) -> None:
     sizes_hw: list[tuple[int, int]] = []
-    syncs: list[Future[None]] = []
     written = 0
     with ExitStack() as opened:
-        syncing = opened.enter_context(ThreadPoolExecutor(1, thread_name_prefix="syncing"))
         pictures: BinaryIO = opened.enter_context((into / "pictures").open("wb"))
         masks: BinaryIO = opened.enter_context((into / "masks").open("wb"))
         for chunk in chunks:
@@ -264,9 +260,5 @@ def _write(
                 sizes_hw.append(sample.size_hw)
             if written > limit_bytes:
                 raise _TooLarge
-            if written > (len(syncs) + 1) * SYNC_BYTES:
-                syncs.append(syncing.submit(sync_file, into / "pictures"))
             on_progress(len(chunk))
-        for sync in syncs:
-            sync.result()
     np.save(into / "sizes.npy", np.array(sizes_hw, dtype=np.int64), allow_pickle=False)

@@ -11,12 +11,14 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 from manako.errors import ArtefactError, ResourceError, UsageError
-from manako.storage.folders import Write, replace_folder, save_folder
-from manako.storage.manifest import MANIFEST, verify_sizes
+from manako.storage.folders import Write, replace_folder, save_folder, sync_contents
+from manako.storage.manifest import MANIFEST, UNSYNCED, verify_sizes
 from manako.storage.temporary import remove, sweep_leftovers, temporary_path
 
 DEFAULT_CAP_GB = 20.0
@@ -43,7 +45,7 @@ class Cache:
     def folder(self, key: str) -> Path | None:
         """The complete entry of `key`, marked as used now; None where there is none."""
         path = self._path(key)
-        if not path.is_dir():
+        if not path.is_dir() or _lost_at_start(path):
             return None
         try:
             verify_sizes(path)
@@ -57,24 +59,29 @@ class Cache:
     def create(self, key: str, write: Write, *, hashed: bool = True) -> Path:
         """The entry of `key`, filled by `write` unless it is there already.
 
-        An entry is found again by its names and sizes alone; large ones need not be `hashed`.
-        Of two processes that create one key at a time both do the work and one result stays. Then
-        the least recently used entries of all caches go, down to the cap of MANAKO_CACHE_GB
-        (gigabytes, 20 unless set). Errors: ResourceError where the disk refuses.
+        An entry is found again by its names and sizes alone; large ones need not be `hashed`. Such
+        an entry does not wait for the disk either, where the system tells its starts apart (Linux):
+        it is brought there in the background, and is not trusted if the machine was started anew
+        before. Of two processes that create one key at a time both do the work and one result
+        stays. Then the least recently used entries of all caches go, down to the cap of
+        MANAKO_CACHE_GB (gigabytes, 20 unless set). Errors: ResourceError where the disk refuses.
         """
         found = self.folder(key)
         if found is not None:
             return found
         sweep_leftovers(self.root)
         path = self._path(key)
+        start = "" if hashed else machine_start()
         try:
-            self._fill(path, write, hashed)
+            self._fill(path, write, hashed, start)
         except ResourceError as error:
             raise ResourceError(
                 error.what,
                 expected=error.expected,
                 fix=f"{error.fix}; MANAKO_CACHE=/another/folder moves the cache",
             ) from error
+        if start:
+            Thread(target=_bring_to_disk, args=(path,), name="syncing", daemon=True).start()
         everything = [entry for cache in all_caches() for entry in cache.entries()]
         _trim((entry for entry in everything if entry.path != path), _cap_bytes() - _size(path))
         return path
@@ -101,15 +108,43 @@ class Cache:
     def _path(self, key: str) -> Path:
         return self.root / (key if _is_plain(key) else hashlib.sha256(key.encode()).hexdigest())
 
-    def _fill(self, path: Path, write: Write, hashed: bool) -> None:
+    def _fill(self, path: Path, write: Write, hashed: bool, start: str) -> None:
+        def filled(into: Path) -> None:
+            write(into)
+            if start:
+                (into / UNSYNCED).write_text(start, encoding="utf-8")
+
         if path.exists():  # damaged, else `folder` had found it
-            replace_folder(path, write, hashed=hashed)
+            replace_folder(path, filled, hashed=hashed, synced=not start)
             return
         try:
-            save_folder(path, write, hashed=hashed)
+            save_folder(path, filled, hashed=hashed, synced=not start)
         except UsageError:
             if self.folder(path.name) is None:
                 raise  # not a race that another process won
+
+
+def machine_start() -> str:
+    """What names the current start of the machine; "" where the system does not say (not Linux)."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _lost_at_start(path: Path) -> bool:
+    """Whether an entry was not yet on the disk when the machine stopped."""
+    try:
+        return (path / UNSYNCED).read_text(encoding="utf-8") != machine_start()
+    except FileNotFoundError:
+        return False
+
+
+def _bring_to_disk(path: Path) -> None:
+    # Whether the entry is gone meanwhile or the disk refuses: the mark stays, and says the truth.
+    with suppress(OSError, ArtefactError):
+        sync_contents(path)
+        (path / UNSYNCED).unlink()
 
 
 def cache_root() -> Path:

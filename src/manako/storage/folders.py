@@ -22,17 +22,17 @@ from manako.storage.exchange import exchange
 from manako.storage.manifest import MANIFEST, contents, verify_folder, write_manifest
 from manako.storage.temporary import remove, sweep_leftovers, temporary_path
 
-__all__ = ["replace_folder", "save_folder", "sweep_leftovers", "verify_folder"]
+__all__ = ["replace_folder", "save_folder", "sweep_leftovers", "sync_contents", "verify_folder"]
 
 Write = Callable[[Path], None]
 """Fills the empty folder it is given."""
 
 
-def save_folder(target: Path, write: Write, *, hashed: bool = True) -> None:
+def save_folder(target: Path, write: Write, *, hashed: bool = True, synced: bool = True) -> None:
     """Make `target`, filled by `write`, durable and complete, or leave no trace.
 
     What can be made anew at any time may go without being `hashed`: its MANIFEST lists sizes, and
-    it is not read back.
+    it is not read back. It may go without being `synced`, too: then a power cut can damage it.
 
     Errors: UsageError where `target` exists, ResourceError where the disk refuses (full, quota,
     read-only, permission), ArtefactError where the files read back differ from those written;
@@ -45,7 +45,7 @@ def save_folder(target: Path, write: Write, *, hashed: bool = True) -> None:
     ['MANIFEST', 'a.txt']
     """
     _refuse_existing(target)
-    with _finished_folder(target, write, hashed) as temporary:
+    with _finished_folder(target, write, hashed, synced) as temporary:
         try:
             temporary.rename(target)
         except OSError:
@@ -54,13 +54,13 @@ def save_folder(target: Path, write: Write, *, hashed: bool = True) -> None:
     sync_published(target)
 
 
-def replace_folder(target: Path, write: Write, *, hashed: bool = True) -> None:
+def replace_folder(target: Path, write: Write, *, hashed: bool = True, synced: bool = True) -> None:
     """Like `save_folder`, but an existing `target` gives way once the new one is complete.
 
     The two are swapped in one step where the system can (Linux); elsewhere a crash between two
     renames leaves the old folder under a name from which `sweep_leftovers` brings it back.
     """
-    with _finished_folder(target, write, hashed) as temporary:
+    with _finished_folder(target, write, hashed, synced) as temporary:
         if not target.exists():
             temporary.rename(target)
         elif not exchange(temporary, target):
@@ -69,7 +69,7 @@ def replace_folder(target: Path, write: Write, *, hashed: bool = True) -> None:
 
 
 @contextmanager
-def _finished_folder(target: Path, write: Write, hashed: bool) -> Iterator[Path]:
+def _finished_folder(target: Path, write: Write, hashed: bool, synced: bool) -> Iterator[Path]:
     """A complete, synced, verified folder beside `target`; what is left of it at the end goes."""
     temporary = temporary_path(target)
     with disk_errors(target):
@@ -77,7 +77,9 @@ def _finished_folder(target: Path, write: Write, hashed: bool) -> Iterator[Path]
             make_folder(target.parent)
             temporary.mkdir()
             write(temporary)
-            _seal(temporary, hashed)
+            write_manifest(temporary, hashed=hashed)
+            if synced:
+                sync_contents(temporary)
             if hashed:
                 verify_folder(temporary)
             yield temporary
@@ -85,11 +87,11 @@ def _finished_folder(target: Path, write: Write, hashed: bool) -> Iterator[Path]
             remove(temporary)
 
 
-def _seal(folder: Path, hashed: bool) -> None:
+def sync_contents(folder: Path) -> None:
+    """Wait until the files of `folder` and their names are on the disk, its MANIFEST last."""
     files = contents(folder)
     for path in files.values():
         sync_file(path)
-    write_manifest(folder, hashed=hashed)
     sync_file(folder / MANIFEST)
     for inner in sorted({path.parent for path in files.values()} | {folder}):
         sync_folder(inner)

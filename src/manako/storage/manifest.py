@@ -15,7 +15,10 @@ from manako.storage.files import hash_file
 
 MANIFEST = "MANIFEST"
 
-NOT_CONTENT = frozenset({MANIFEST, ".lock", ".DS_Store", "Thumbs.db", "desktop.ini"})
+UNSYNCED = "UNSYNCED"
+"""In a folder of a cache: the start of the machine since which its bytes may not be on the disk."""
+
+NOT_CONTENT = frozenset({MANIFEST, UNSYNCED, ".lock", ".DS_Store", "Thumbs.db", "desktop.ini"})
 """Names that a saved folder may contain although its MANIFEST does not list them."""
 
 
