@@ -6,7 +6,7 @@ import statistics
 import pytest
 
 import shapes
-from manako.errors import Stopped, UsageError
+from manako.errors import ArtefactError, DataError, Stopped, UsageError
 from manako.runs import folds as module
 from manako.runs import train_folds
 from manako.runs.folds import Spread
@@ -95,6 +95,70 @@ def test_another_question_in_the_same_folder_is_refused(data, finished):
         train_folds(data, out=finished.folder, folds=4, **PLAIN)
 
 
+@pytest.fixture
+def begun(data, tmp_path, monkeypatch):
+    """A cross-validation that leaves two pictures out, stopped before its first run."""
+
+    def stopping(*arguments, **options):
+        raise Stopped("that is enough")
+
+    monkeypatch.setattr(module, "train", stopping)
+    monkeypatch.chdir(tmp_path)
+    left_out = sorted(one.relative_to(data).as_posix() for one in data.rglob("*.png"))[:2]
+    (tmp_path / "bad.txt").write_text("\n".join(left_out), encoding="utf-8")
+    with pytest.raises(Stopped, match="that is enough"):
+        train_folds(data, out=tmp_path / "out", folds=2, exclude="bad.txt", weights="some")
+    return tmp_path
+
+
+def test_files_are_told_by_their_place_not_by_the_words_for_it(data, begun, monkeypatch):
+    options = {"out": begun / "out", "folds": 2}
+    (begun / "other").mkdir()
+    (begun / "other" / "bad.txt").write_text("", encoding="utf-8")
+    monkeypatch.chdir(begun / "other")
+
+    with pytest.raises(UsageError, match=r"with exclude '.*bad\.txt', not '.*other/bad\.txt'"):
+        train_folds(data, exclude="bad.txt", weights="../some", **options)
+    with pytest.raises(UsageError, match=r"with weights '.*some', not '.*other/some'"):
+        train_folds(data, exclude=str(begun / "bad.txt"), weights="some", **options)
+    with pytest.raises(Stopped, match="that is enough"):
+        train_folds(data, exclude="../bad.txt", weights=str(begun / "some"), **options)
+
+
+def test_data_that_have_changed_are_refused_before_a_fold(data, begun, tmp_path):
+    options = {"out": begun / "out", "folds": 2, "exclude": "bad.txt", "weights": "some"}
+    listed = (begun / "bad.txt").read_text(encoding="utf-8")
+    (begun / "bad.txt").write_text(listed.split("\n")[0], encoding="utf-8")
+    with pytest.raises(ArtefactError, match=r"^bad\.txt has changed since the cross-validation"):
+        train_folds(data, **options)
+    (begun / "bad.txt").write_text(f"# again\n{listed}\n", encoding="utf-8")
+    with pytest.raises(Stopped, match="that is enough"):
+        train_folds(data, **options)
+
+    picture = next((data / "train" / "red").iterdir())
+    picture.rename(data / "train" / "blue" / "moved.png")
+    try:
+        with pytest.raises(ArtefactError, match=r"data has changed since the cross-validation"):
+            train_folds(data, **options)
+    finally:
+        (data / "train" / "blue" / "moved.png").rename(picture)
+
+
+def test_an_interruption_between_folds_says_how_to_go_on(data, tmp_path, monkeypatch):
+    done = []
+
+    def interrupted(*arguments, **options):
+        if done:
+            raise KeyboardInterrupt
+        done.append(options["fold"])
+
+    monkeypatch.setattr(module, "train", interrupted)
+    with pytest.raises(
+        Stopped, match=r"fold 2 of 3: interrupted\n(.|\n)*same command and --out .*out"
+    ):
+        train_folds(data, out=tmp_path / "out", folds=3)
+
+
 def test_what_cannot_be_is_refused(data, tmp_path):
     with pytest.raises(UsageError, match="no cross-validation with 1 parts"):
         train_folds(data, out=tmp_path / "out", folds=1)
@@ -102,6 +166,8 @@ def test_what_cannot_be_is_refused(data, tmp_path):
         train_folds(data, out=tmp_path / "out", folds=3, fold="1/3")
     with pytest.raises(UsageError, match="each fold would choose a picture size of its own"):
         train_folds(data, out=tmp_path / "out", folds=3, size_hw="auto", budget_seconds=60.0)
+    with pytest.raises(DataError, match="list of pictures to leave out cannot be read"):
+        train_folds(data, out=tmp_path / "out", folds=3, exclude="nothing.txt")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "letter.txt").touch()
     with pytest.raises(UsageError, match=r"the folder .*out is not empty"):

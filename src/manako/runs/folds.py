@@ -1,13 +1,14 @@
 """Cross-validation: a run for each part of the data, and how far their scores spread.
 
 FOLDER/
-    asked.json         what was asked; a second call must ask the same
+    asked.json         what was asked, and of which data; a second call must ask the same
     fold-1 … fold-k    the runs; part i of k validates, the others train
     folds.json         mean and deviation of every score; written last
 """
 
 from __future__ import annotations
 
+import hashlib
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,16 @@ from typing import Any
 
 from manako.config.settings import Asked
 from manako.console.messages import say
-from manako.errors import Stopped, UsageError
+from manako.data.exclusion import parse_exclude_file
+from manako.data.formats import read_dataset
+from manako.errors import ArtefactError, Stopped, UsageError
+from manako.models.weights import absolute_source
 from manako.runs.folder import RunFolder, claim_run_folder, read_json, write_json
 from manako.runs.result import Run
 from manako.runs.start import resume, train
 from manako.training.distribution import started_processes
+
+_LEARNED_FROM = "learned_from"
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,8 @@ def train_folds(
     """Train `folds` times on `data`, each time with another part of it for validation.
 
     `asked` is what `train` takes; a budget is shared by the runs. A second call with the same
-    arguments goes on where the first one stopped: runs that are complete are kept.
+    arguments goes on where the first one stopped: runs that are complete are kept. Data that change
+    in between are refused.
     """
     if folds < 2:
         raise UsageError(f"there is no cross-validation with {folds} parts", expected="2 or more")
@@ -108,21 +115,23 @@ def train_folds(
     folder = _claim(data, out, folds, wanted)
     if wanted.budget_seconds is not None:
         asked = {**asked, "budget_seconds": wanted.budget_seconds / folds}
-    runs = []
-    for part in range(1, folds + 1):
-        path = folder / f"fold-{part}"
-        say(f"\nfold {part} of {folds}")
-        try:
+    runs: list[Run] = []
+    try:
+        for part in range(1, folds + 1):
+            path = folder / f"fold-{part}"
+            say(f"\nfold {part} of {folds}")
+            _refuse_changed(folder, data, wanted)
             if RunFolder(path).facts.is_file():
                 runs.append(resume(path))
             else:
                 options = {**asked, "fold": f"{part}/{folds}"}
                 runs.append(train(data, model, out=path, **options))
-        except Stopped as stopped:
-            raise Stopped(
-                f"fold {part} of {folds}: {stopped.what}",
-                fix=f"go on with the same command and --out {folder}",
-            ) from None
+    except (Stopped, KeyboardInterrupt) as stopped:
+        what = stopped.what if isinstance(stopped, Stopped) else "interrupted"
+        raise Stopped(
+            f"fold {min(len(runs) + 1, folds)} of {folds}: {what}",
+            fix=f"go on with the same command and --out {folder}",
+        ) from None
     found = Folds(folder, tuple(runs), spreads(runs))
     write_json(folder / "folds.json", found.as_json())
     return found
@@ -150,6 +159,11 @@ def _claim(data: str | Path, out: str | Path | None, folds: int, wanted: Asked) 
         "folds": folds,
         **wanted.model_dump(mode="json", exclude_none=True),
     }
+    if wanted.exclude is not None:  # from another folder the same words mean other files
+        question["exclude"] = str(Path(wanted.exclude).resolve())
+    if wanted.weights is not None:
+        question["weights"] = absolute_source(wanted.weights)
+    learned_from = _learned_from(data, wanted)  # what cannot be read leaves no folder behind
     if out is None:
         name = f"{Path(data).resolve().name.split('.')[0]}-{folds}-folds"
         folder = claim_run_folder(None, "folds", name).path
@@ -159,12 +173,35 @@ def _claim(data: str | Path, out: str | Path | None, folds: int, wanted: Asked) 
         _refuse_another(folder, question, read_json(folder / "asked.json"))
         return folder
     claim_run_folder(folder, "folds", "")  # refuses what is not empty
-    write_json(folder / "asked.json", question)
+    write_json(folder / "asked.json", {**question, _LEARNED_FROM: learned_from})
     return folder
 
 
+def _learned_from(data: str | Path, wanted: Asked) -> dict[str, str]:
+    """Hashes of the data, not yet divided, and of the paths that are left out of them."""
+    excluded = () if wanted.exclude is None else parse_exclude_file(wanted.exclude)
+    return {
+        "data": read_dataset(Path(data)).fingerprint(),
+        "excluded": hashlib.sha256("\0".join(sorted(excluded)).encode()).hexdigest(),
+    }
+
+
+def _refuse_changed(folder: Path, data: str | Path, wanted: Asked) -> None:
+    now = _learned_from(data, wanted)
+    before = read_json(folder / "asked.json").get(_LEARNED_FROM, now)
+    if now == before:
+        return
+    what = data if wanted.exclude is None or now["data"] != before["data"] else wanted.exclude
+    raise ArtefactError(
+        f"{what} has changed since the cross-validation in {folder} began",
+        expected="the same pictures with the same labels, and the same ones left out",
+        fix="bring them back as they were, or choose another --out",
+    )
+
+
 def _refuse_another(folder: Path, now: Mapping[str, Any], before: Mapping[str, Any]) -> None:
-    differing = sorted(name for name in {*now, *before} if now.get(name) != before.get(name))
+    names = {*now, *before} - {_LEARNED_FROM}
+    differing = sorted(name for name in names if now.get(name) != before.get(name))
     if differing:
         name = differing[0]
         raise UsageError(
