@@ -8,7 +8,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from manako.data.formats.listing import MEANINGS, Place, Row, checked_text, inside, meanings
+from manako.data.formats.listing import (
+    MEANINGS,
+    SEPARATORS,
+    Place,
+    Row,
+    checked_text,
+    inside,
+    meanings,
+    parted_labels,
+)
 from manako.data.text import beginning, decoded
 from manako.errors import DataError
 
@@ -81,7 +90,7 @@ def _row(
     if values.get("split") == "":
         raise DataError(f"{place} has no split", fix="fill it in")
     is_plural = columns[meaning["label"]] == "labels"
-    labels = _labels(values["label"], r"[|;]" if is_plural else r"\|", place)
+    labels = parted_labels(values["label"], SEPARATORS if is_plural else r"\|", place)
     group = checked_text(values.get("group", ""), "group", place)
     return Row(
         place,
@@ -91,15 +100,3 @@ def _row(
         values.get("split"),
         group or None,
     )
-
-
-def _labels(cell: str, separators: str, place: Place) -> tuple[str, ...]:
-    """The labels in a cell, each once."""
-    if not cell:
-        return ()
-    labels = [checked_text(label.strip(), "label", place) for label in re.split(separators, cell)]
-    if "" in labels:
-        raise DataError(
-            f"{place} has an empty label in {cell!r}", fix="take the superfluous separator away"
-        )
-    return tuple(dict.fromkeys(labels))

@@ -11,7 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from manako.data.formats.listing import MEANINGS, Place, Row, checked_text, inside, meanings
+from manako.data.formats.listing import (
+    MEANINGS,
+    SEPARATORS,
+    Place,
+    Row,
+    checked_text,
+    inside,
+    meanings,
+    parted_labels,
+)
 from manako.data.text import beginning, decoded
 from manako.errors import DataError
 
@@ -25,8 +34,9 @@ class JsonLines:
 
     `{"path": "1.jpg", "label": "cat"}` gives one label, a text or a whole number;
     `{"path": "1.jpg", "labels": ["cat", "dog"]}` gives several. A list in any line makes the set
-    multilabel; `[]` is a picture that shows none of the classes. Keys split and group may stand
-    beside them, others are passed over. Blank lines are, too.
+    multilabel; `[]` is a picture that shows none of the classes. Under the key labels a text is a
+    list, too, as in a CSV table: `"cat|dog"` or `"cat;dog"`. Keys split and group may stand beside
+    them, others are passed over. Blank lines are, too.
     """
 
     name: str = "JSON lines"
@@ -57,7 +67,8 @@ class JsonLines:
                 if keys not in known:
                     known[keys] = _meaning(keys, place)
                 given = {name: record[keys[index]] for name, index in known[keys].items()}
-                yield _row(given, place, folder)
+                is_plural = keys[known[keys]["label"]].strip().lower() == "labels"
+                yield _row(given, is_plural, place, folder)
 
 
 class _FaultError(ValueError):
@@ -125,13 +136,11 @@ def _meaning(keys: Sequence[str], place: Place) -> dict[str, int]:
     return meaning
 
 
-def _row(given: Mapping[str, Any], place: Place, folder: str) -> Row:
+def _row(given: Mapping[str, Any], is_plural: bool, place: Place, folder: str) -> Row:
     path = given["path"]
     if not isinstance(path, str):
         raise DataError(f"{place} has {_kind(path)} for a path", expected="text")
-    label = given["label"]
-    several = isinstance(label, list)
-    labels = [_name(one, "label", place) for one in (label if several else [label])]
+    labels = _labels(given["label"], is_plural, place)
     split, group = (
         _name(given[name], name, place) if given.get(name) is not None else None
         for name in ("split", "group")
@@ -139,11 +148,27 @@ def _row(given: Mapping[str, Any], place: Place, folder: str) -> Row:
     return Row(
         place,
         inside(path.strip(), folder, place),
-        tuple(dict.fromkeys(labels)),
-        several,
+        labels,
+        is_plural or isinstance(given["label"], list),
         split,
         group,
     )
+
+
+def _labels(value: Any, is_plural: bool, place: Place) -> tuple[str, ...]:
+    """The labels under a key that is called labels (`is_plural`) or not, each once."""
+    if isinstance(value, list):
+        return tuple(dict.fromkeys(_name(one, "label", place) for one in value))
+    if is_plural and isinstance(value, str):
+        return parted_labels(value.strip(), SEPARATORS, place)
+    label = _name(value, "label", place)
+    if "|" in label:
+        raise DataError(
+            f"{place} has the label {label!r}, which may be one or several",
+            expected="one label, or a list of several",
+            fix='write ["cat", "dog"] for several; ["cat|dog"] is one of that name',
+        )
+    return (label,)
 
 
 def _name(value: object, what: str, place: Place) -> str:

@@ -28,6 +28,8 @@ MEANINGS: Mapping[str, tuple[str, ...]] = {
     "split": ("split",),
     "group": ("group",),
 }
+SEPARATORS = r"[|;]"
+"""What parts the labels in a column or text called labels, as a regular expression."""
 MOST_CHARACTERS = 1000
 """The longest path, label or group; far more than any file system or reader needs."""
 
@@ -91,6 +93,18 @@ def checked_text(text: str, what: str, place: Place) -> str:
             fix="correct the line; perhaps a quotation mark is missing before it",
         )
     return composed(text)
+
+
+def parted_labels(text: str, separators: str, place: Place) -> tuple[str, ...]:
+    """The labels in a text, each once; none in an empty one. Errors: DataError."""
+    if not text:
+        return ()
+    labels = [checked_text(label.strip(), "label", place) for label in re.split(separators, text)]
+    if "" in labels:
+        raise DataError(
+            f"{place} has an empty label in {text!r}", fix="take the superfluous separator away"
+        )
+    return tuple(dict.fromkeys(labels))
 
 
 def inside(path: str, folder: str, place: Place) -> str:
