@@ -107,6 +107,7 @@ def test_classes_txt_names_the_values(write, pairs, case):
         ("0 sky\n1 road\n".encode("utf-16"), "classes.txt is UTF-16"),
         ("sky\nvoid\n", "classes.txt names 1 classes"),
         ("", "classes.txt names 0 classes"),
+        ("".join(f"c{n}\n" for n in range(256)), "classes.txt names 256 classes\n .* at most 255"),
         (b"caf\xe9\nsky", "classes.txt:1 is not UTF-8"),
     ],
 )
@@ -115,6 +116,18 @@ def test_faults_of_classes_txt_are_named(write, pairs, text, message):
 
     with pytest.raises(DataError, match=message):
         read_dataset(write({**files, "classes.txt": text}))
+
+
+def test_all_values_may_be_classes_but_one_that_does_not_count(write, pairs, mask):
+    files = pairs(**{"images/1.jpg": "masks/1.png"})
+    files["masks/1.png"] = mask([[0, 254, 255], [1, 0, 0]])
+    names = ["void", *(f"c{n}" for n in range(1, 256))]
+
+    dataset = read_dataset(write({**files, "classes.txt": "\n".join(names)}))
+
+    sample = load_sample(dataset.files, dataset.splits["all"][0])
+    assert sample.target.mask.tolist() == [[IGNORE, 253, 254], [0, IGNORE, IGNORE]]
+    assert dataset.classes[254] == "c255"
 
 
 def test_without_classes_txt_the_values_found_become_classes(write, pairs, mask):

@@ -170,6 +170,12 @@ def _from_classes_file(files: FileTree) -> tuple[dict[int, int], tuple[str, ...]
     classes = tuple(names[v] for v in sorted(names) if names[v].lower() not in IGNORED_NAMES)
     if len(classes) < 2:
         raise DataError(f"classes.txt names {len(classes)} classes", expected="at least two")
+    if len(classes) > IGNORE:
+        raise DataError(
+            f"classes.txt names {len(classes)} classes",
+            expected=f"at most {IGNORE}, as {IGNORE} marks pixels that do not count",
+            fix="give what does not count the name void, or join classes",
+        )
     labels = {name: label for label, name in enumerate(classes)}
     values = {value: labels.get(name, IGNORE) for value, name in sorted(names.items())}
     return {IGNORE: IGNORE, **values}, classes
