@@ -236,13 +236,12 @@ def _box(element: Element, path: str, size_hw: tuple[int, int], notes: _Notes) -
     xmin, ymin, xmax, ymax = (
         _number(element, side, path) for side in ("xmin", "ymin", "xmax", "ymax")
     )
-    finite = all(math.isfinite(side) for side in (xmin, ymin, xmax, ymax))
-    if not finite or xmax <= xmin or ymax <= ymin:
+    outside = (xmin - 1, ymin - 1, xmax, ymax)
+    if not all(map(math.isfinite, outside)) or not _has_area(outside):
         notes.without_area[path] += 1
         return None
     height, width = size_hw
     inside = (max(xmin - 1, 0.0), max(ymin - 1, 0.0), min(xmax, width), min(ymax, height))
-    outside = (xmin - 1, ymin - 1, xmax, ymax)
     over = max(abs(a - b) for a, b in zip(inside, outside, strict=True))
     if over >= SLACK_PIXELS:
         raise DataError(
@@ -250,9 +249,17 @@ def _box(element: Element, path: str, size_hw: tuple[int, int], notes: _Notes) -
             f"{over:g} pixels out of the picture of {width} x {height}",
             fix="correct the box, or the size if the picture was turned or scaled",
         )
+    if not _has_area(inside):
+        notes.without_area[path] += 1
+        return None
     if over > 0:
         notes.clipped[path] += 1
     return _Box(name, inside, element.findtext("difficult", "0").strip() == "1")
+
+
+def _has_area(box_xyxy: tuple[float, float, float, float]) -> bool:
+    x1, y1, x2, y2 = box_xyxy
+    return x2 > x1 and y2 > y1
 
 
 def _number(element: Element, side: str, path: str) -> float:
