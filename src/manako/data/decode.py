@@ -13,6 +13,7 @@ as it is meant to be seen: turned upright by its EXIF orientation, transparency 
     YCbCr, RGBX                 RGB
     I;16 and its byte orders    value / 257, rounded: 65535 becomes 255
     I of a 16-bit PGM           the same
+    RGB, RGBA of 16 bits        Pillow's reader keeps the high byte of each value: value // 256
     anything else               refused by name
 
 A file that is cut off is refused, never filled up with grey.
@@ -43,6 +44,7 @@ from PIL import (
 )
 from torch import Tensor
 
+from manako.data.plain import scale_transparent_colour, to_plain
 from manako.errors import DataError, UsageError
 
 MAX_PIXELS = 50_000_000
@@ -105,8 +107,9 @@ def pixels_of(picture: Image.Image, name: str, channels: int = 3) -> Tensor:
 
 
 def _pixels(picture: Image.Image, kind: str, name: str, channels: int) -> Tensor:
+    scale_transparent_colour(picture)
     picture.load()
-    plain = _to_plain(picture, kind, name)
+    plain = to_plain(picture, kind, name)
     turned = _TURNS.get(_orientation(picture))
     if turned is not None:
         plain = plain.transpose(turned)
@@ -267,68 +270,6 @@ def _orientation(picture: Image.Image) -> int:
         except Exception:  # EXIF that cannot be read says nothing; the pixels are still whole
             return 1
     return found if found in _TURNS else 1
-
-
-def _to_plain(picture: Image.Image, kind: str, name: str) -> Image.Image:
-    """The picture in mode L or RGB."""
-    mode = picture.mode
-    if "transparency" in picture.info and mode in ("1", "L", "RGB", "P"):
-        return _over_white(picture.convert("RGBA"))
-    if mode in ("RGB", "L"):
-        return picture
-    if mode == "I" and kind == "PPM":  # its reader has scaled all values to 0..65535
-        return _sixteen_to_eight(picture)
-    convert = _CONVERSIONS.get(mode)
-    if convert is None:
-        raise DataError(
-            f"{name} has pixels of the kind {mode!r}, whose range is not known",
-            expected="8 or 16 bits per channel; grey, RGB, CMYK or a palette",
-            fix="convert it to 8-bit PNG in a way that keeps what matters",
-        )
-    return convert(picture)
-
-
-def _over_white(picture: Image.Image) -> Image.Image:
-    """Each channel v with alpha a becomes (v a + 255 (255 - a)) / 255, rounded."""
-    plain = picture.convert("L" if picture.mode == "LA" else "RGB")
-    return Image.composite(
-        plain, Image.new(plain.mode, plain.size, "white"), picture.getchannel("A")
-    )
-
-
-def _sixteen_to_eight(picture: Image.Image) -> Image.Image:
-    values = np.asarray(picture).astype(np.uint32)
-    grey = ((values + 128) // 257).astype(np.uint8)
-    transparent = picture.info.get("transparency")
-    if isinstance(transparent, int):
-        grey[values == transparent] = 255
-    return Image.fromarray(grey)
-
-
-def _to(mode: str) -> Callable[[Image.Image], Image.Image]:
-    return lambda picture: picture.convert(mode)
-
-
-def _over_white_as(mode: str) -> Callable[[Image.Image], Image.Image]:
-    return lambda picture: _over_white(picture.convert(mode))
-
-
-_CONVERSIONS: dict[str, Callable[[Image.Image], Image.Image]] = {
-    "1": _to("L"),
-    "P": _to("RGB"),
-    "RGBX": _to("RGB"),
-    "YCbCr": _to("RGB"),
-    "CMYK": _to("RGB"),
-    "LA": _over_white,
-    "La": _over_white_as("LA"),
-    "PA": _over_white_as("RGBA"),
-    "RGBA": _over_white,
-    "RGBa": _over_white_as("RGBA"),
-    "I;16": _sixteen_to_eight,
-    "I;16L": _sixteen_to_eight,
-    "I;16B": _sixteen_to_eight,
-    "I;16N": _sixteen_to_eight,
-}
 
 
 def _mask_values(picture: Image.Image, bits: int, name: str) -> NDArray[np.uint8]:

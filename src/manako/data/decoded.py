@@ -33,7 +33,7 @@ from manako.errors import ResourceError
 from manako.storage.caches import Cache
 from manako.structures import MaskTarget, Sample
 
-LAYOUT = 2
+LAYOUT = 3
 """Counts up when the files of the cache, or how pictures are decoded, change."""
 
 CHUNK_BYTES = 4_000_000  # about so much is decoded in one go
