@@ -6,10 +6,13 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from manako.data.dataset import Dataset, Item
-from manako.data.exclusion import parse_exclude_file, without_excluded
+from manako.data.exclusion import listed_path, parse_exclude_file, without_excluded
 from manako.data.files import FolderTree
+from manako.data.names import composed
 from manako.errors import DataError
 from manako.structures import ClassTarget, LabelsTarget
 
@@ -32,6 +35,34 @@ def test_a_list_holds_a_path_a_line(tmp_path):
     )
 
     assert parse_exclude_file(path) == {"cat/1.jpg", "dog/3 b.jpg", "#1.jpg", "Käfer.jpg"}
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)))
+def test_any_path_comes_back_from_its_line(tmp_path_factory, paths):
+    list_path = tmp_path_factory.getbasetemp() / "list.txt"
+    paths = [path for path in paths if not path.startswith("./")]  # no tree has such a path
+    list_path.write_text("\n".join(map(listed_path, paths)), encoding="utf-8", newline="")
+
+    assert parse_exclude_file(list_path) == {composed(path) for path in paths}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["two\nlines.jpg", "\ttab.jpg", "\xa0blank.jpg", " a.jpg ", '"a".jpg', "#a.jpg", "\r.jpg"],
+)
+def test_paths_that_are_hard_to_write_in_a_line_come_back(tmp_path, path):
+    (tmp_path / "list.txt").write_text(f"# why\n{listed_path(path)}\n", encoding="utf-8")
+
+    assert parse_exclude_file(tmp_path / "list.txt") == {path}
+
+
+def test_a_quoted_line_that_is_no_json_is_named(tmp_path):
+    (tmp_path / "list.txt").write_text('a.jpg\n"b.jpg\n')
+
+    with pytest.raises(
+        DataError, match=r'list\.txt:2 begins with a quotation .* JSON text: "b\.jpg'
+    ):
+        parse_exclude_file(tmp_path / "list.txt")
 
 
 def test_a_list_that_cannot_be_read_is_named(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,8 @@ def parse_exclude_file(path: str | Path) -> frozenset[str]:
     """The paths in a list: one a line, as the data set names its pictures.
 
     Blank lines and lines that begin with `#` are passed over; a path that begins so is written
-    `./#1.jpg`. Errors: DataError for a file that cannot be read as UTF-8 text.
+    `./#1.jpg`. A line in quotation marks is a JSON text, as `listed_path` writes it. Errors:
+    DataError for a file that cannot be read as UTF-8 text, or a line that is no JSON text.
     """
     path = Path(path)
     try:
@@ -27,10 +29,36 @@ def parse_exclude_file(path: str | Path) -> frozenset[str]:
             f"the list of pictures to leave out cannot be read: {path}: {error.strerror}",
             expected="a text file with one path a line",
         ) from error
-    lines = (line.strip() for line in decoded(data, path.name).split("\n"))
+    lines = [line.strip() for line in decoded(data, path.name).split("\n")]
     return frozenset(
-        composed(line.removeprefix("./")) for line in lines if line and not line.startswith("#")
+        composed(_path(line, f"{path.name}:{number}"))
+        for number, line in enumerate(lines, start=1)
+        if line and not line.startswith("#")
     )
+
+
+def listed_path(path: str) -> str:
+    """A path as a line of the list, from which it is read again.
+
+    >>> print(listed_path("#1.jpg"), listed_path("two\\nlines.jpg"))
+    ./#1.jpg "two\\nlines.jpg"
+    """
+    if not path.isprintable() or path.startswith('"') or path != path.strip():
+        return json.dumps(path)
+    return f"./{path}" if path.startswith("#") else path
+
+
+def _path(line: str, place: str) -> str:
+    if not line.startswith('"'):
+        return line.removeprefix("./")
+    try:
+        return str(json.loads(line))
+    except ValueError as error:
+        raise DataError(
+            f"{place} begins with a quotation mark and is no JSON text: {line}",
+            expected='a path, or a JSON text such as "two\\nlines.jpg"',
+            fix="write a path that begins with a quotation mark as a JSON text",
+        ) from error
 
 
 def without_excluded(

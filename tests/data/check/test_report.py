@@ -128,6 +128,14 @@ def test_names_that_could_be_taken_for_comments_survive_the_list(write, tmp_path
     assert parse_exclude_file(tmp_path / "list.txt") == {"#one/empty.png"}
 
 
+def test_what_was_left_out_before_stays_in_the_list(report, tmp_path):
+    count = write_exclude_file(tmp_path / "list.txt", report, {"train/dog/5.png"})
+
+    excluded = parse_exclude_file(tmp_path / "list.txt")
+    assert excluded == {*left_out(report), "train/dog/5.png"}
+    assert count == len(excluded)
+
+
 def test_a_report_is_plain_json(report):
     values = json.loads(json.dumps(report.as_json()))
 

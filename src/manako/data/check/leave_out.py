@@ -8,10 +8,11 @@ contradict each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from manako.data.check.report import DataReport, Same
+from manako.data.exclusion import listed_path
 from manako.storage.files import write_text_atomic
 
 KEPT_SPLIT = "test"
@@ -28,12 +29,16 @@ def left_out(report: DataReport) -> dict[str, str]:
     return reasons
 
 
-def write_exclude_file(path: Path, report: DataReport) -> int:
-    """Write the list to `path`; how many pictures are in it. Errors: ResourceError."""
+def write_exclude_file(path: Path, report: DataReport, before: Collection[str] = ()) -> int:
+    """Write the list to `path`; how many pictures are in it.
+
+    Paths that were left out `before` the report was made stay left out. Errors: ResourceError.
+    """
     reasons = left_out(report)
+    reasons |= {name: "left out before" for name in sorted(before) if name not in reasons}
     lines = [f"# Pictures of {report.root} to leave out: manako train … --exclude {path.name}"]
     for name, reason in reasons.items():
-        lines += [f"# {_one_line(reason)}", _listed(name)]
+        lines += [f"# {_one_line(reason)}", listed_path(name)]
     write_text_atomic(path, "\n".join(lines) + "\n")
     return len(reasons)
 
@@ -50,10 +55,6 @@ def _of_copies(same: Same) -> Iterator[tuple[str, str]]:
             yield place.path, f"{place.truth} here, but not in every copy of it"
         elif number:
             yield place.path, f"the same as {kept.path}"
-
-
-def _listed(name: str) -> str:
-    return f"./{name}" if name.startswith(("#", " ")) else name
 
 
 def _one_line(text: str) -> str:
