@@ -70,6 +70,23 @@ def test_a_dry_run_shows_every_setting_and_writes_nothing(trained, tmp_path, cap
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        (["--folds", "3", "--fold", "1/2"], "one fold and all folds are asked for"),
+        (["--folds", "3", "--budget", "1m", "--imgsz", "auto"], "a picture size of its own"),
+        (["--out", "."], "go on with it: manako resume"),
+    ],
+)
+def test_a_dry_run_refuses_what_the_run_would_refuse(trained, typed, message, monkeypatch, capsys):
+    data, folder = trained
+    monkeypatch.chdir(folder)
+
+    assert run(["train", str(data), "--dry-run", *typed]) == 2
+
+    assert message in capsys.readouterr().err
+
+
 def test_a_dry_run_is_a_table_for_people(trained, capsys):
     assert run(["train", str(trained[0]), "--dry-run", "--imgsz", "32"]) == 0
 
@@ -127,6 +144,14 @@ def test_predict_takes_files_and_folders(trained, capsys):
     assert set(found[0]["probabilities"]) == {"blue", "red"}
 
 
+def test_a_score_of_boxes_is_refused_where_there_are_none(trained, capsys):
+    data, folder = trained
+
+    assert run(["predict", str(folder), str(data / "test"), "--score", "0.9"]) == 2
+
+    assert "--score is for boxes, and the recognizer is for classif" in capsys.readouterr().err
+
+
 def test_predict_draws_into_a_new_folder(trained, tmp_path, capsys):
     data, folder = trained
     picture = sorted((data / "test" / "red").iterdir())[0]
@@ -153,7 +178,8 @@ def test_predict_describes_boxes_and_maps(task, tmp_path, capsys):
     capsys.readouterr()
     images = data / ("JPEGImages" if task == "detection" else "images/test")
 
-    assert run(["predict", str(tmp_path / "run"), str(images), "--json", "--score", "0"]) == 0
+    least = ["--score", "0"] if task == "detection" else []
+    assert run(["predict", str(tmp_path / "run"), str(images), "--json", *least]) == 0
     found = json.loads(capsys.readouterr().out)
     assert run(["predict", str(tmp_path / "run"), str(images)]) == 0
     table = capsys.readouterr().out

@@ -10,7 +10,7 @@ from manako.errors import DataError, UsageError
 from manako.models.zoo import list_models
 from manako.runs.choices import allowed_sizes, resolve, usable_cores
 from manako.runs.defaults import RECIPES, default_model, default_size, recipe_for
-from manako.runs.look import look_at, measure_normalisation
+from manako.runs.look import Look, look_at, measure_normalisation
 
 
 def test_every_model_has_a_recipe():
@@ -97,6 +97,25 @@ def test_another_optimizer_than_the_recipe_s_brings_its_own_rate_and_decay(tmp_p
     other = recipe_for("unet_bn").with_optimizer("sgd")
     assert other.lr_for(64) == pytest.approx(0.05)
     assert (other.weight_decay, other.clip_norm) == (5e-4, recipe_for("unet_bn").clip_norm)
+
+
+@pytest.mark.parametrize(
+    ("side", "grey", "augment"),
+    [
+        (105, True, "characters"),
+        (128, True, "characters"),
+        (129, True, "photo"),
+        (64, False, "photo"),
+    ],
+)
+def test_small_grey_pictures_are_taken_for_characters(tmp_path, side, grey, augment):
+    data = shapes.class_folders(tmp_path / "data")
+    dataset = read_for_training(data, Selection())
+    look = Look((side, side), grey)
+
+    found = resolve(Asked.of({"threads": 1, "model": "resnet20"}), dataset, look, str(data))
+
+    assert found.settings.augment == augment
 
 
 def test_origins_tell_what_was_asked(tmp_path):

@@ -19,8 +19,8 @@ def predict(
     batch: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 64,
     top: Annotated[int, typer.Option(min=1, help="The most probable classes that are listed.")] = 1,
     score: Annotated[
-        float, typer.Option(min=0, max=1, help="Least score of a box that is listed.")
-    ] = 0.3,
+        float | None, typer.Option(min=0, max=1, help="Least score of a box that is listed: 0.3.")
+    ] = None,
     unknown: Annotated[
         bool, typer.Option("--unknown", help="Call pictures unknown where the answer is unsure.")
     ] = False,
@@ -39,7 +39,7 @@ def predict(
     from manako.cli.results import show_answers
     from manako.console.messages import set_quiet
     from manako.data.memory import keep_freed_memory
-    from manako.errors import DataError
+    from manako.errors import DataError, UsageError
     from manako.recognizer import load_recognizer
     from manako.reports.answers import Wanted
     from manako.runs.predict import find_pictures, predict_pictures
@@ -48,11 +48,17 @@ def predict(
     set_quiet(quiet)
     keep_freed_memory()
     found = find_pictures(pictures)
+    loaded = load_recognizer(recognizer, choose_device(device))
+    if score is not None and loaded.spec.task != "detection":
+        raise UsageError(
+            f"--score is for boxes, and the recognizer is for {loaded.spec.task}",
+            fix="leave --score out",
+        )
     answers = predict_pictures(
-        load_recognizer(recognizer, choose_device(device)),
+        loaded,
         found,
         batch_size=batch,
-        wanted=Wanted(top, score, unknown),
+        wanted=Wanted(top, Wanted.least_score if score is None else score, unknown),
         out=out,
         csv=csv,
     )

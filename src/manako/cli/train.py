@@ -158,8 +158,15 @@ def train(
     }
     if dry_run:
         from manako.cli.results import show_settings
+        from manako.config.settings import Asked
+        from manako.runs.folder import refuse_begun
+        from manako.runs.folds import refuse_undividable
         from manako.runs.start import resolve_settings
 
+        if folds is not None:
+            refuse_undividable(Asked.of({**asked, "model": model}), folds)
+        elif out is not None:
+            refuse_begun(out)
         show_settings(resolve_settings(data, model, **asked), json)
         return
     if folds is not None:

@@ -34,6 +34,7 @@ _SIZE_FACTORS = (1.0, 0.75, 0.5)  # of the default size, tried with `--imgsz aut
 _VALIDATIONS = 20  # in a run without a budget
 _LEAST_STEPS = 12  # in an epoch: a small set is cut into smaller batches than the recipe's
 _PLANNING_STEPS = 1000  # stands in for the length of a run whose budget is not yet measured
+SMALL_GREY = 128  # pixels; grey pictures of up to that side are taken for characters
 SIZE_OF_THE_BUDGET = "auto, to be measured"
 """The origin of a picture size that the budget may still make smaller."""
 
@@ -141,7 +142,7 @@ def _pictures(choices: Choices, look: Look, task: str) -> None:
         )
     choices.take("rule", "stretch")
     characters = (
-        choices.values["task"] == "classification" and look.grey and max(look.size_hw) <= 64
+        choices.values["task"] == "classification" and look.grey and max(look.size_hw) <= SMALL_GREY
     )
     choices.take(
         "augment",

@@ -97,21 +97,8 @@ def train_folds(
     arguments goes on where the first one stopped: runs that are complete are kept. Data that change
     in between are refused.
     """
-    if folds < 2:
-        raise UsageError(f"there is no cross-validation with {folds} parts", expected="2 or more")
     wanted = Asked.of({**asked, "model": model})
-    if wanted.fold is not None:
-        raise UsageError("one fold and all folds are asked for", fix="give --fold or --folds")
-    if wanted.size_hw == "auto":
-        raise UsageError(
-            "each fold would choose a picture size of its own",
-            fix="give the size with --imgsz, for example 128",
-        )
-    if started_processes() > 1:
-        raise UsageError(
-            "several processes cannot cross-validate together",
-            fix=f"train one fold after the other: --fold 1/{folds}, --fold 2/{folds}, …",
-        )
+    refuse_undividable(wanted, folds)
     folder = _claim(data, out, folds, wanted)
     if wanted.budget_seconds is not None:
         asked = {**asked, "budget_seconds": wanted.budget_seconds / folds}
@@ -135,6 +122,24 @@ def train_folds(
     found = Folds(folder, tuple(runs), spreads(runs))
     write_json(folder / "folds.json", found.as_json())
     return found
+
+
+def refuse_undividable(wanted: Asked, folds: int) -> None:
+    """Raise `UsageError` where what is asked cannot be trained in `folds` parts."""
+    if folds < 2:
+        raise UsageError(f"there is no cross-validation with {folds} parts", expected="2 or more")
+    if wanted.fold is not None:
+        raise UsageError("one fold and all folds are asked for", fix="give --fold or --folds")
+    if wanted.size_hw == "auto":
+        raise UsageError(
+            "each fold would choose a picture size of its own",
+            fix="give the size with --imgsz, for example 128",
+        )
+    if started_processes() > 1:
+        raise UsageError(
+            "several processes cannot cross-validate together",
+            fix=f"train one fold after the other: --fold 1/{folds}, --fold 2/{folds}, …",
+        )
 
 
 def spreads(runs: Sequence[Run]) -> dict[str, dict[str, Spread]]:
