@@ -8,6 +8,7 @@ state saved · 130 or 143 stopped by a signal before any state could be saved.
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import sys
 import traceback
@@ -71,6 +72,9 @@ def run(arguments: list[str]) -> int:
         if _is_out_of_memory(error):
             _tell("out of memory\n  fix     : use a smaller --batch or --imgsz")
             return 5
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            _tell(f"a name is too long for a file: {error.filename}\n  fix     : give another path")
+            return 2
         if os.environ.get(_DEBUG):
             raise
         where = traceback.extract_tb(error.__traceback__)[-1]

@@ -33,7 +33,8 @@ class OpenData:
         if split not in self.sources:
             raise DataError(
                 f"the data set has no pictures in split {split!r}",
-                expected="one of " + ", ".join(self.sources),
+                expected="one of "
+                + ", ".join(n for n, items in self.dataset.splits.items() if items),
             )
         return self.sources[split]
 
