@@ -1,18 +1,18 @@
 from __future__ import annotations
 
-from manako.reports.text import class_table, overall_table
+from manako.reports.text import class_table, splits_table
 from manako.structures import Score, Scores
 
 
 def test_the_headline_stands_first_and_intervals_where_they_are_known():
     overall = {"pixel_accuracy": Score(0.9), "mean_iou": Score(0.5, 0.4, 0.6)}
 
-    columns, rows = overall_table(Scores("mean_iou", overall))
+    columns, rows = splits_table({"test": Scores("mean_iou", overall)})
 
-    assert columns == ("score", "value", "95 % from", "to")
+    assert columns == ("score", "test", "95 % interval")
     assert rows == [
-        ("mean IoU", "0.500", "0.400", "0.600"),
-        ("pixel accuracy", "0.900", "", ""),
+        ("mean IoU", "0.500", "0.400 to 0.600"),
+        ("pixel accuracy", "0.900", ""),
     ]
 
 

@@ -11,30 +11,10 @@ Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 """Column titles and rows."""
 
 
-def overall_table(scores: Scores) -> Table:
-    """A row for each score of all pictures, the headline first, with the ends of its 95 % interval.
-
-    The ends are empty where no interval was computed; a value that cannot be computed is a dash.
-
-    >>> from manako.structures import Score
-    >>> overall = {"macro_f1": Score(0.5), "accuracy": Score(0.9, 0.8, 1.0)}
-    >>> columns, rows = overall_table(Scores("accuracy", overall))
-    >>> for row in [columns, *rows]:
-    ...     print(row)
-    ('score', 'value', '95 % from', 'to')
-    ('accuracy', '0.900', '0.800', '1.000')
-    ('macro F1', '0.500', '', '')
-    """
-    rows = []
-    for name in _names([scores]):
-        score = scores.overall[name]
-        ends = ["" if end is None else number_text(end) for end in (score.low, score.high)]
-        rows.append((score_name(name), number_text(score.value), *ends))
-    return ("score", "value", "95 % from", "to"), rows
-
-
 def splits_table(by_split: Mapping[str, Scores]) -> Table:
-    """`overall_table` of several splits beside each other: two columns for each.
+    """A row for each score of all pictures, the headline first; for each split two columns.
+
+    Intervals are empty where none was computed; a value that cannot be computed is a dash.
 
     >>> from manako.structures import Score
     >>> of_val = Scores("accuracy", {"accuracy": Score(0.9, 0.8, 1.0)})
