@@ -1,9 +1,16 @@
 import json
+import re
+import shlex
 
 import pytest
 
 from manako.cli.main import run
+from manako.config.settings import Asked
 from manako.data.exclusion import parse_exclude_file
+from manako.data.opened import read_for_training
+from manako.data.selection import Selection
+from manako.errors import DataError
+from manako.runs.doctor import checked_for_training
 from planted import encoded, faulty_set, smooth, write
 
 
@@ -73,6 +80,67 @@ def test_leakage_fails_unless_it_is_allowed(tmp_path, capsys):
     assert "refused  1 picture in more than one split" in out
     assert "warning  1 picture in more than one split" in out_allowed
     assert out_allowed.splitlines()[-1] == "fit for training"
+
+
+def test_what_is_allowed_is_allowed_in_json_and_on_the_page(tmp_path, capsys):
+    root = leaking(tmp_path / "set")
+    page = tmp_path / "page.html"
+
+    _, refused, _ = check(capsys, root, "--json", "--html", page)
+    refused_page = page.read_text(encoding="utf-8")
+    code, allowed, _ = check(capsys, root, "--json", "--html", page, "--allow-leakage")
+
+    assert code == 0
+    assert (json.loads(refused)["fit"], json.loads(allowed)["fit"]) == (False, True)
+    assert 'verdict bad">not fit for training' in refused_page
+    assert 'verdict good">fit for training' in page.read_text(encoding="utf-8")
+
+
+def doubled(root):
+    """Two undivided classes in which every picture is there twice."""
+    for name in ("a", "b"):
+        for number in range(12):
+            data = encoded(smooth(number + 100 * (name == "b"), (24, 24)))
+            write(root / name / f"{number}.png", data)
+            write(root / name / f"copy{number}.png", data)
+    return root
+
+
+@pytest.mark.parametrize("division", [{"seed": 0}, {"seed": 3}, {"seed": 1, "fold": "2/5"}])
+def test_the_command_that_train_prints_makes_a_list_that_it_takes(tmp_path, capsys, division):
+    root, listed = doubled(tmp_path / "set"), tmp_path / "list one.txt"
+    dataset = read_for_training(root, Selection.parsed(**division))
+    with pytest.raises(DataError) as caught:
+        checked_for_training(dataset, Asked(**division))
+    command = re.search(r"manako (check .*) --exclude-to FILE, then", caught.value.fix)[1]
+
+    code, _, err = check(capsys, *shlex.split(command)[1:], "--exclude-to", listed)
+    again = read_for_training(root, Selection.parsed(**division, exclude=listed))
+
+    assert code == 3
+    assert f"--seed {division['seed']}" in err
+    assert f"--exclude '{listed}' leaves them out" in err
+    assert checked_for_training(again, Asked(**division, exclude=str(listed))).is_fit()
+
+
+def test_a_list_goes_on_from_one_that_is_given(tmp_path, capsys):
+    root, first, second = doubled(tmp_path / "set"), tmp_path / "1.txt", tmp_path / "2.txt"
+    check(capsys, root, "--exclude-to", first)
+    (root / "a" / "5.png").write_bytes(b"cut")
+
+    check(capsys, root, "--exclude", first, "--exclude-to", second)
+
+    assert parse_exclude_file(second) > parse_exclude_file(first)
+    assert check(capsys, root, "--exclude", second)[0] == 0
+
+
+def test_an_unknown_augmentation_is_refused_before_the_pictures_are_looked_at(tmp_path, capsys):
+    root = leaking(tmp_path / "set")
+
+    code, out, err = check(capsys, root, "--augment", "foto", "--out", tmp_path / "shown")
+
+    assert (code, out) == (2, "")
+    assert "no augmentation 'foto'; did you mean 'photo'?" in err
 
 
 def test_an_augmentation_needs_a_folder_to_be_shown_in(tmp_path, capsys):

@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+import shapes
 from manako.data.check import check_dataset
 from manako.data.formats import read_dataset
 from manako.data.selection import Selection
@@ -64,6 +65,15 @@ def test_a_picture_that_is_gone_leaves_a_page_without_it(tmp_path):
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert 'alt="train/cat/both.png"' not in page
     assert "train: train/cat/both.png (cat)" in page
+
+
+@pytest.mark.parametrize("task", sorted(shapes.MAKERS))
+def test_classes_are_summed_where_a_report_of_a_run_sums_them(task, tmp_path):
+    report, dataset = examined(shapes.MAKERS[task](tmp_path / "set"))
+
+    summed = "<tfoot>" in render_check(report, dataset)
+
+    assert summed == (task in ("classification", "detection"))
 
 
 def test_long_lists_are_cut_with_a_count(faulty, monkeypatch):

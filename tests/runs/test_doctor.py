@@ -1,11 +1,15 @@
+from dataclasses import replace
+
 import pytest
 
 import manako
 from manako.config.settings import Asked
+from manako.data.check import Place
 from manako.data.formats import read_dataset
 from manako.data.selection import Selection
 from manako.data.split import with_validation
 from manako.errors import DataError
+from manako.runs import doctor
 from manako.runs.doctor import check, checked_for_training
 from planted import encoded, faulty_set, smooth, write
 
@@ -71,6 +75,22 @@ def test_what_does_not_hinder_is_warned_of_in_a_few_lines(sound, capsys):
     assert f"warning: manako check {sound} tells more" in said
 
 
+def test_what_could_not_be_compared_and_what_looks_alike_is_warned_of(sound, capsys, monkeypatch):
+    dataset = divided(sound)
+    report = doctor.checked(dataset, workers=0)
+    test, train = (Place(dataset.splits[split][0].image, split, "") for split in ("test", "train"))
+    other = Place(dataset.splits["train"][1].image, "train", "")
+    found = replace(report, all_compared=False, alike=((test, train), (train, other)))
+    monkeypatch.setattr(doctor, "checked", lambda dataset, workers, threads: found)
+
+    checked_for_training(dataset, Asked(seed=3, group_by="(a|b)", fold="1/5"))
+
+    said = capsys.readouterr().err
+    assert "warning: too many pictures resemble each other: copies may have been missed" in said
+    assert "warning: 1 pair of pictures look alike across splits: test/cat/0.png ~ train/" in said
+    assert f"manako check {sound} --seed 3 --group-by '(a|b)' --fold 1/5 tells more" in said
+
+
 def test_sound_data_pass_in_silence(sound, capsys):
     checked_for_training(divided(sound), Asked())
 
@@ -79,7 +99,9 @@ def test_sound_data_pass_in_silence(sound, capsys):
 
 def test_the_public_check_divides_as_training_does(sound):
     report = manako.check(sound)
+    other = manako.check(sound, seed=5, fold="1/4")
 
+    assert other.splits != report.splits
     assert report == check(sound)
     assert set(report.splits) == {"train", "val", "test"}
     assert report.is_fit()

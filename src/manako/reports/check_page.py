@@ -14,7 +14,7 @@ from manako.errors import ManakoError
 from manako.reports.check_text import pictures, sections, verdict
 from manako.reports.drawing import enlarged, enlargement, to_pillow
 from manako.reports.figures import Panel, at_most, data_address
-from manako.reports.page import COUNTED, environment, policy, style
+from manako.reports.page import ADDITIVE_TASKS, COUNTED, environment, policy, style
 from manako.reports.tables import data_summary
 from manako.storage.files import write_text_atomic
 
@@ -25,15 +25,17 @@ MOST_LISTED = 500
 MOST_COPIES = 3  # of one picture
 
 
-def write_check_page(path: Path, report: DataReport, dataset: Dataset) -> None:
+def write_check_page(
+    path: Path, report: DataReport, dataset: Dataset, *, allow_leakage: bool = False
+) -> None:
     """Write the page; it is there whole or not at all. `dataset` is what `report` is about.
 
     Errors: ResourceError where the disk refuses.
     """
-    write_text_atomic(path, render_check(report, dataset))
+    write_text_atomic(path, render_check(report, dataset, allow_leakage=allow_leakage))
 
 
-def render_check(report: DataReport, dataset: Dataset) -> str:
+def render_check(report: DataReport, dataset: Dataset, *, allow_leakage: bool = False) -> str:
     """The page as text."""
     return (
         environment()
@@ -41,11 +43,12 @@ def render_check(report: DataReport, dataset: Dataset) -> str:
         .render(
             title=Path(report.root).name or report.root,
             report=report,
-            verdict=verdict(report),
-            sections=sections(report),
+            fit=report.is_fit(allow_leakage=allow_leakage),
+            verdict=verdict(report, allow_leakage=allow_leakage),
+            sections=sections(report, allow_leakage=allow_leakage),
             galleries=_galleries(report, dataset),
             summary=data_summary(
-                report.class_counts, dataset.classes, report.task == "classification"
+                report.class_counts, dataset.classes, report.task in ADDITIVE_TASKS
             ),
             counted=COUNTED[report.task],
             pictures=pictures,

@@ -12,6 +12,7 @@ MOST_ROWS = 5
 """Of each kind of finding, in the text."""
 MANY_CLASSES = 20  # of more, the text shows the rarest and the most frequent
 IMBALANCE_TOLD = 3.0
+NOT_ALL_COMPARED = "too many pictures resemble each other: copies may have been missed"
 WARNED_OF = frozenset({"blank", "box_empty", "box_outside"})
 
 
@@ -125,8 +126,7 @@ def _of_the_set(report: DataReport) -> Iterator[Section]:
     for split, names in report.absent.items():
         yield Section("set", "warning", f"{split} holds nothing of {listed(names)}", ())
     if not report.all_compared:
-        text = "too many pictures resemble each other: copies may have been missed"
-        yield Section("set", "warning", text, ())
+        yield Section("set", "warning", NOT_ALL_COMPARED, ())
     if report.imbalance is not None and report.imbalance >= IMBALANCE_TOLD:
         counts = {name: count for name, count in report.class_counts["train"].items() if count}
         often, rarely = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)

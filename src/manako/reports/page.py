@@ -35,6 +35,9 @@ COUNTED = {
     "segmentation": "pictures that show the class",
 }
 
+ADDITIVE_TASKS = frozenset({"classification", "detection"})
+"""Where the counts of the classes add up: elsewhere one picture counts for several classes."""
+
 HEADINGS = {
     "classification": "The most confident mistakes",
     "multilabel": "Missed and wrong labels, the worst first",
@@ -140,7 +143,7 @@ def _headline(contents: ReportContents) -> dict[str, Any] | None:
 def _data(contents: ReportContents) -> dict[str, Any] | None:
     if not contents.data and not contents.notes:
         return None
-    additive = contents.task in ("classification", "detection")
+    additive = contents.task in ADDITIVE_TASKS
     return {
         "counted": COUNTED[contents.task],
         "summary": data_summary(contents.data, contents.classes, additive),

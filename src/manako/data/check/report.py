@@ -114,10 +114,10 @@ class DataReport:
         """Whether a run would take the data."""
         return not self.faults and (allow_leakage or not self.leaks)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, *, allow_leakage: bool = False) -> dict[str, Any]:
         """As plain values, with what follows from them."""
         return {
-            "fit": self.is_fit(),
+            "fit": self.is_fit(allow_leakage=allow_leakage),
             **asdict(self),
             "absent": self.absent,
             "imbalance": self.imbalance,
