@@ -87,6 +87,14 @@ def test_a_set_that_is_not_split_is_shown_as_well(tmp_path):
     assert sheet_of(tmp_path / "a.png", with_validation(whole, Selection())).size > 0
 
 
+def test_a_path_with_a_line_break_does_no_harm(tmp_path):
+    root = class_folders(tmp_path / "set")
+    for path in sorted(root.rglob("*.png")):
+        path.rename(path.with_name(f"two\nlines {path.name}"))
+
+    assert sheet_of(tmp_path / "a.png", read_dataset(root)).size > 0
+
+
 def test_a_set_without_pictures_is_refused(tmp_path):
     dataset = read_dataset(class_folders(tmp_path / "set"))
     object.__setattr__(dataset, "splits", {"train": ()})

@@ -5,7 +5,8 @@ import importlib.util
 import pytest
 
 from manako.reports import lettering
-from manako.reports.lettering import class_label, drawable, shortened, text_size
+from manako.reports.lettering import class_label, drawable, lines_image, shortened, text_size
+from manako.reports.visible import visible
 
 
 def test_european_names_are_drawn_as_they_are():
@@ -31,6 +32,15 @@ def test_shortened_text_fits_and_short_text_stays():
     assert name.startswith(cut[:-1])
     assert text_size(cut, 12)[0] <= 80
     assert shortened("cat", 80, 12) == "cat"
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "a\rb", "a\tb", "a\x1b[31mb", "\udc80", "\u2028"])
+def test_a_text_in_a_picture_stays_one_line(text):
+    strip = lines_image([(text, None)], 200, 14)
+
+    assert strip.size == lines_image([("one line", None)], 200, 14).size
+    assert strip.tobytes() == lines_image([(visible(text), None)], 200, 14).tobytes()
+    assert visible(text).isprintable()
 
 
 def test_without_matplotlib_pillows_own_font_is_used(monkeypatch):

@@ -261,7 +261,7 @@ def test_many_classes_are_summarised_and_confusion_becomes_a_list(contents_of):
 
     text = render(contents)
 
-    assert rows_of(text, "60 classes")[1:] == [["train", "0 (class 0)", "30", "59 (class 59)"]]
+    assert rows_of(text, "60 classes")[1:] == [["train", "0 (class 0)", "29.5", "59 (class 59)"]]
     assert rows_of(text, "Most frequent mistakes on val")[1:] == [
         ["class 8", "class 2", "30", "75.0%"],
         ["class 3", "class 4", "5", "33.3%"],
@@ -345,9 +345,16 @@ def test_reliability_is_drawn_and_told_in_words(task, contents_of):
     assert "Reliability on test; expected calibration error (ECE) 0.043" in words(
         page.with_id("scores")
     )
-    assert "80 answers with confidence 0.60 to 1.00, mean 0.900: 1.000 of them right" in words(
+    what, hit = {
+        "classification": ("answers with confidence", "right"),
+        "multilabel": ("labels with probability", "shown"),
+    }[task]
+    assert f"80 {what} 0.60 to 1.00, mean 0.900: 1.000 of them {hit}" in words(
         page.with_id("reliability-1-text")
     )
+    scores = words(page.with_id("scores"))
+    assert ("share of them shown too high too low" in scores) == (task == "multilabel")
+    assert ("surer than right" in scores) == (task == "classification")
     bars = [one for one in page.all("rect") if one.attributes.get("class") == "rate"]
     assert len(bars) == 2 * (2 + 1)  # on test and on val two bars and one in the legend
 

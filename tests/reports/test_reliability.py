@@ -15,15 +15,16 @@ def scores(*bins, **overall):
 
 
 def test_without_measured_reliability_there_is_no_diagram():
-    assert reliability_diagram(scores()) is None
-    assert reliability_diagram(scores(ReliabilityBin(0.0, 0.5, 0, 0.0, 0.0))) is None
+    assert reliability_diagram(scores(), "classification") is None
+    empty = scores(ReliabilityBin(0.0, 0.5, 0, 0.0, 0.0))
+    assert reliability_diagram(empty, "multilabel") is None
 
 
 def test_bars_are_as_high_as_their_ranges_are_right():
     over = ReliabilityBin(0.5, 0.75, 100, 0.625, 0.25)
     under = ReliabilityBin(0.75, 1.0, 50, 0.8, 1.0)
 
-    diagram = reliability_diagram(scores(over, under, ece=Score(0.0421)))
+    diagram = reliability_diagram(scores(over, under, ece=Score(0.0421)), "classification")
 
     first, second = diagram.bars
     near = functools.partial(pytest.approx, abs=0.06)  # drawn to a tenth of a unit
@@ -48,7 +49,7 @@ def test_every_bar_is_inside_the_drawing():
         for number, share in enumerate([0.0, 1.0] * 7 + [0.5])
     ]
 
-    for bar in reliability_diagram(scores(*bins)).bars:
+    for bar in reliability_diagram(scores(*bins), "multilabel").bars:
         for left, top, width, height in (bar.right, bar.gap, bar.count):
             assert LEFT <= left < left + width <= LEFT + SIDE + 0.1
             assert height >= 0

@@ -1,6 +1,7 @@
 """Runs with validation pictures enough to measure how sure the recognizer may be."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -74,6 +75,15 @@ def test_the_report_says_what_was_measured(calibrated):
     page = (run.folder / "report.html").read_text(encoding="utf-8")
 
     assert f"temperature {run.recognizer.spec.thresholds['temperature']:.2f}" in page
+
+
+def test_the_configuration_on_the_page_is_written_for_people(calibrated):
+    _, run = calibrated
+
+    page = (run.folder / "report.html").read_text(encoding="utf-8").partition("<main>")[2]
+
+    assert not re.search(r">(None|True|False|\{.*\}|\[.*\])<", page)
+    assert re.search(r"<th[^>]*>group_by</th><td><bdi>–</bdi>", page)
 
 
 def test_val_scores_what_is_answered_and_leaves_pictures_out(calibrated, tmp_path, capsys):

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from manako.reports.colours import Colour
+from manako.reports.visible import visible
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -85,7 +86,10 @@ def draw_tag(
 
 
 def lines_image(entries: Sequence[tuple[str, Colour | None]], width: int, size: int) -> Image.Image:
-    """A white strip of lines of text, each with a coloured square before it where one is given."""
+    """A white strip of lines of text, each with a coloured square before it where one is given.
+
+    A text stays one line: a break in it is shown as an escape.
+    """
     height = text_size("", size)[1] + 6
     strip = Image.new("RGB", (width, height * len(entries) + 4), "white")
     canvas = ImageDraw.Draw(strip)
@@ -94,5 +98,6 @@ def lines_image(entries: Sequence[tuple[str, Colour | None]], width: int, size: 
         if colour is not None:
             canvas.rectangle((x, y + 2, x + size - 1, y + size + 1), fill=colour, outline="black")
             x += size + 6
-        canvas.text((x, y), shortened(text, width - x - 6, size), font=font(size), fill="black")
+        line = shortened(visible(text), width - x - 6, size)
+        canvas.text((x, y), line, font=font(size), fill="black")
     return strip

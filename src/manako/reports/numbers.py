@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from manako.structures import Score
 
@@ -40,6 +41,21 @@ def interval_text(score: Score) -> str:
     if score.low is None or score.high is None:
         return ""
     return f"{number_text(score.low)} to {number_text(score.high)}"
+
+
+def value_text(value: object) -> str:
+    """A setting as a reader sees it: nothing as a dash, several after each other.
+
+    >>> [value_text(value) for value in (None, {}, False, [64, 64], {"flip": True, "noise": 0.5})]
+    ['–', '–', 'false', '64, 64', 'flip=true, noise=0.5']
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={value_text(one)}" for key, one in value.items()) or NO_NUMBER
+    if isinstance(value, list | tuple):
+        return ", ".join(map(value_text, value)) or NO_NUMBER
+    if isinstance(value, bool):
+        return str(value).lower()
+    return NO_NUMBER if value is None or value == "" else str(value)
 
 
 def score_name(key: str) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,9 @@ from manako.reports.contents import ReportContents
 from manako.reports.figures import LEAST_BOX_SCORE, figures, legend
 from manako.reports.numbers import interval_text, number_text, score_name
 from manako.reports.tables import class_table, confusion, data_summary, overall_rows
+from manako.reports.visible import JOINERS, visible
 from manako.storage.files import write_text_atomic
 from manako.structures.predictions import LABEL_FROM
-
-UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Unicode categories of letters without a shape: controls, formats, lone surrogates, breaks."""
 
 COUNTED = {
     "classification": "pictures",
@@ -93,22 +90,8 @@ def environment() -> jinja2.Environment:
 
 
 def _visible(value: object) -> object:
-    """Text with what cannot be seen written as an escape; other values as they are.
-
-    Control characters, marks that turn the direction of writing (and could make a number read
-    backwards) and bytes of file names that are not text. The two joiners stay: scripts need them.
-
-    >>> _visible("a\\u202eb")
-    'a\\\\u202eb'
-    """
-    if type(value) is not str or value.isprintable():
-        return value
-    return "".join(
-        letter.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(letter) in UNSEEN and letter not in "\n\u200c\u200d"
-        else letter
-        for letter in value
-    )
+    """Text, which may have lines, made `visible`; others, such as safe markup, as they are."""
+    return visible(value, kept=JOINERS + "\n") if type(value) is str else value
 
 
 @functools.cache
@@ -161,7 +144,7 @@ def _splits(contents: ReportContents) -> list[dict[str, Any]]:
             if contents.scores[split].per_class
             else None,
             "confusion": confusion(contents.scores[split], contents.classes, shares),
-            "reliability": reliability.reliability_diagram(contents.scores[split]),
+            "reliability": reliability.reliability_diagram(contents.scores[split], contents.task),
             "frame": _reliability_frame(number),
         }
         for number, split in enumerate(ordered, start=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -105,9 +106,9 @@ def _spread(
     ordered = sorted((counts.get(name, 0), name) for name in names)
     if not ordered:
         return split, "", "", ""
-    middle = ordered[len(ordered) // 2][0]
+    middle = f"{statistics.median(count for count, _ in ordered):,.1f}".removesuffix(".0")
     (few, few_name), (many, many_name) = ordered[0], ordered[-1]
-    return split, f"{few:,} ({few_name})", f"{middle:,}", f"{many:,} ({many_name})"
+    return split, f"{few:,} ({few_name})", middle, f"{many:,} ({many_name})"
 
 
 def overall_rows(

@@ -20,6 +20,7 @@ from manako.recognizer import (
     load_recognizer,
 )
 from manako.reports.contents import ReportContents
+from manako.reports.numbers import value_text
 from manako.reports.page import write_report
 from manako.reports.predictions_csv import Row, write_predictions
 from manako.runs.doctor import checked
@@ -155,7 +156,7 @@ def describe(
         scores={split: one.scores for split, one in evaluations.items()},
         pictures=worst_pictures(evaluations[shown], data, shown),
         config={
-            name: (str(value), resolved.origins.get(name, "default"))
+            name: (value_text(value), resolved.origins.get(name, "default"))
             for name, value in values.items()
         },
         environment=read_json(folder.environment),

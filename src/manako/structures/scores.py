@@ -37,7 +37,8 @@ class ReliabilityBin:
 
     `pictures` is how many there are (for several labels: labels of pictures, each by itself),
     `confidence` the mean probability that they were given, `accuracy` the share of them that is
-    right. Guo et al. 2017 (https://arxiv.org/abs/1706.04599), section 2.
+    right (for several labels: that the picture shows, whatever was answered). Guo et al. 2017
+    (https://arxiv.org/abs/1706.04599), section 2.
     """
 
     low: float
