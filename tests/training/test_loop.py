@@ -230,6 +230,19 @@ def test_the_best_network_is_kept_not_the_last(tmp_path):
     assert all(torch.equal(best[name], value) for name, value in seen[1].items())
 
 
+def test_of_equally_good_networks_the_latest_is_kept_and_patience_still_ends(tmp_path):
+    scores = iter([0.5, 0.9, 0.9, 0.9, 0.9, 0.9])
+
+    def validate(model):
+        return Scores("accuracy", {"accuracy": Score(next(scores))})
+
+    state = train(tmp_path, validate=validate, validate_every=2, stop_after=3)
+
+    assert (state.progress.step, state.progress.best_step) == (10, 10)
+    best = small_parts(tmp_path).checkpoints.load_best()
+    assert all(torch.equal(best[name], value) for name, value in state.product.state_dict().items())
+
+
 def test_a_checkpoint_is_saved_after_every_step_when_asked(tmp_path):
     train(tmp_path, save_seconds=0.0, steps=5)
 

@@ -210,16 +210,19 @@ def note_losses(losses: dict[str, float], state: TrainingState, parts: Parts) ->
 
 
 def validate(state: TrainingState, parts: Parts) -> bool:
-    """Score the network so far, keep it if it is the best; True when it is time to stop early."""
+    """Score the network so far, keep it if it is the best; True when it is time to stop early.
+
+    Of equally good networks the later one is kept: where few pictures validate, many have the best
+    score, and training has made the later ones better all the same.
+    """
     progress, settings = state.progress, parts.settings
     scores = parts.validate(state.product)
     score = scores.main.value
-    if progress.best_score is None or score > progress.best_score:
+    before = -math.inf if progress.best_score is None else progress.best_score
+    progress.validations_since_best = 0 if score > before else progress.validations_since_best + 1
+    if score >= before:
         progress.best_score, progress.best_step = score, progress.step
-        progress.validations_since_best = 0
         parts.checkpoints.save_best(state.product)
-    else:
-        progress.validations_since_best += 1
     row = {f"val/{name}": one.value for name, one in scores.overall.items()}
     parts.journal.add({**place(state, parts), **row})
     return finished(state, settings)
