@@ -23,10 +23,10 @@ with FolderLock(Path(sys.argv[1])):
         import os
         child = os.fork()
         if child == 0:
+            print(os.getpid(), flush=True)  # said by the child: by now it has let go of the lock
             os.close(1)
             time.sleep(60)
             os._exit(0)
-        print(child, flush=True)
     else:
         print("held", flush=True)
     time.sleep(60)
