@@ -135,7 +135,7 @@ def test_empty_classes_other_files_and_stray_pictures_are_noted(write, kind):
     assert dataset.notes == (
         "2 pictures lie outside the class folders and are left out: "
         "extra/bee/2.jpg, train/stray.jpg",
-        "files that are not pictures are left out: 1 no ending, 1 .txt",
+        "files that are not pictures are left out: 1 without ending, 1 .txt",
         "class folders without a picture: train/ant, train/cow",
     )
 

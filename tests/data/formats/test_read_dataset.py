@@ -15,7 +15,7 @@ from manako.structures import ClassTarget, LabelsTarget
 
 def test_where_nothing_fits_the_error_lists_what_was_looked_for_and_seen(write):
     with pytest.raises(
-        DataError, match=r"there are the folders docs/, files: 2 \.txt, 1 no"
+        DataError, match=r"there are the folders docs/, files: 2 \.txt, 1 without ending"
     ) as caught:
         read_dataset(write({"docs/a.txt": "a", "b.txt": "b", "LICENSE": "c"}))
 

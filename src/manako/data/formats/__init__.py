@@ -54,7 +54,7 @@ def _seen(files: FileTree) -> str:
     if not files.paths:
         return "there is no file in it"
     tops = sorted({name for name, slash, _ in (p.partition("/") for p in files.paths) if slash})
-    kinds = Counter(suffix(path) or "no ending" for path in files.paths)
+    kinds = Counter(suffix(path) or "without ending" for path in files.paths)
     counts = listed([f"{count:,} {kind}" for kind, count in kinds.most_common()])
     folders = f"the folders {listed([f'{top}/' for top in tops])}" if tops else "no folders"
     return f"there are {folders}, files: {counts}"

@@ -104,7 +104,7 @@ def _place(path: str, splits: dict[str, str]) -> tuple[str, str]:
 
 def _left_out_notes(paths: list[str]) -> list[str]:
     pictures = [path for path in paths if is_picture(path)]
-    others = Counter(suffix(path) or "no ending" for path in paths if not is_picture(path))
+    others = Counter(suffix(path) or "without ending" for path in paths if not is_picture(path))
     notes = []
     if pictures:
         notes.append(
