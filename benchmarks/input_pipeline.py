@@ -6,9 +6,9 @@ The sides take turns, each turn in a process of its own:
 
 * torchvision: `ImageFolder`, its transforms over Pillow, `DataLoader` with one worker;
 * manako streaming: pictures are decoded whenever they are needed, as in sets too large to keep;
-* manako: pictures are decoded once, in one thread, and kept in an empty cache, as `manako train`
-  does. Its first epoch includes that, and is what the first bar is for; the later epochs read the
-  cache.
+* manako: pictures are decoded once and kept in an empty cache, as `manako train` does: by one
+  thread, and by another in place of the process that waits for it. Its first epoch includes that,
+  and is what the first bar is for; the later epochs read the cache.
 
 The figures are medians over the turns. What comes before the first batch of an epoch (a process is
 started, a pipe filled) is left out on all sides, but for the decoding.

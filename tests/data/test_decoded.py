@@ -236,7 +236,7 @@ def test_a_disk_that_refuses_only_costs_speed(folder, monkeypatch, capsys):
     )
 
 
-@pytest.mark.parametrize("name", ["sizes.npy", "pictures"])
+@pytest.mark.parametrize("name", ["places.npy", "pictures"])
 def test_a_cache_that_was_cleared_meanwhile_is_reported(folder, name):
     source = decoded_split(open_tree(folder), items_of("classes"), 3, limit_bytes=PLENTY)
     (source.folder / name).unlink()

@@ -2,23 +2,19 @@
 
 A split of small pictures fits on disk undecoded many times over, and reading a decoded picture
 through a memory map takes microseconds where decoding takes a hundred. The cache of a split is a
-folder with two files of raw bytes, `pictures` (the channels of a pixel side by side) and `masks`,
-and `sizes.npy` [N, 2], the height and width of each. It is made from the same `load_sample` that
-reads without it.
+folder with the files of `manako.data.decoding`, made from the same `load_sample` that reads
+without it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -27,19 +23,18 @@ from numpy.typing import NDArray
 from manako.console.messages import warn
 from manako.data.dataset import Item, MaskFile, load_sample
 from manako.data.decode import image_size_hw
+from manako.data.decoding import MASKS, PICTURES, PLACES, TooLarge, write_decoded
 from manako.data.files import FileTree
 from manako.data.parcels import to_arrays, to_tensors
 from manako.errors import ResourceError
 from manako.storage.caches import Cache
 from manako.structures import MaskTarget, Sample
 
-LAYOUT = 3
+LAYOUT = 4
 """Counts up when the files of the cache, or how pictures are decoded, change."""
 
 CHUNK_BYTES = 4_000_000  # about so much is decoded in one go
 PROBES = 32  # so many pictures are looked at to guess the size of all
-
-Chunks = Generator[list[Sample], None, None]
 
 
 class SampleSource(Protocol):
@@ -100,22 +95,21 @@ class DecodedSplit:
         return _decoded_split, (self.folder, _packed(self.items), self.channels)
 
     @cached_property
-    def _places(self) -> list[tuple[int, int, int]]:
+    def _places(self) -> list[list[int]]:
         """Of each picture: how many pixels come before it, its height and width."""
         try:
-            sizes_hw = np.load(self.folder / "sizes.npy", allow_pickle=False)
+            places: list[list[int]] = np.load(self.folder / PLACES, allow_pickle=False).tolist()
         except FileNotFoundError as error:
             raise self._gone() from error
-        starts = np.cumsum(sizes_hw.prod(axis=1)) - sizes_hw.prod(axis=1)
-        return list(zip(starts.tolist(), *sizes_hw.T.tolist(), strict=True))
+        return places
 
     @cached_property
     def _pictures(self) -> NDArray[np.uint8]:
-        return self._mapped("pictures")
+        return self._mapped(PICTURES)
 
     @cached_property
     def _masks(self) -> NDArray[np.uint8]:
-        return self._mapped("masks")
+        return self._mapped(MASKS)
 
     def _mapped(self, name: str) -> NDArray[np.uint8]:
         try:
@@ -141,7 +135,8 @@ def decoded_split(
 ) -> SampleSource:
     """The samples of a split, from the cache if their pixels take at most `limit_bytes`.
 
-    Decodes them all first where the cache does not have them yet, in `workers` threads;
+    Decodes them all first where the cache does not have them yet, in `workers` threads and one
+    that stands for the caller, who waits;
     `on_progress` is told how many pictures each portion had. Where they take more, or the disk
     refuses them (of which a warning tells), they are decoded whenever they are needed.
 
@@ -156,14 +151,25 @@ def decoded_split(
         expected_bytes = len(items) * _mean_bytes(plain)
         if expected_bytes > 1.5 * limit_bytes:  # a guess: only what is clear is settled by it
             return plain
-        portion = int(CHUNK_BYTES // max(expected_bytes / len(items), 1)) or 1
-        chunks = _decoded_chunks(plain, min(portion, 64), max(workers, 1))
+        portion = min(int(CHUNK_BYTES // max(expected_bytes / len(items), 1)) or 1, 64)
+        portions = [
+            range(start, min(start + portion, len(items)))
+            for start in range(0, len(items), portion)
+        ]
+
+        def write(into: Path) -> None:
+            write_decoded(
+                into,
+                plain.__getitem__,
+                portions,
+                threads=max(workers, 1) + 1,
+                limit_bytes=limit_bytes,
+                on_progress=on_progress,
+            )
+
         try:
-            with closing(chunks):
-                folder = cache.create(
-                    key, lambda into: _write(into, chunks, limit_bytes, on_progress), hashed=False
-                )
-        except _TooLarge:
+            folder = cache.create(key, write, hashed=False)
+        except TooLarge:
             return plain
         except ResourceError as error:
             warn(f"decoded pictures cannot be kept, so training is slower: {error}")
@@ -196,10 +202,6 @@ def _decoded_split(folder: Path, items: _Packed, channels: int) -> DecodedSplit:
     return DecodedSplit(folder, _unpacked(items), channels)
 
 
-class _TooLarge(Exception):  # noqa: N818 - no error: it only ends the writing
-    """The decoded pictures take more than the limit."""
-
-
 def _key(source: DecodingSource) -> str:
     rows: list[list[object]] = []
     for item in source.items:
@@ -219,46 +221,3 @@ def _mean_bytes(source: DecodingSource) -> float:
         height, width = image_size_hw(source.files.read(item.image), item.image)
         total += height * width * (source.channels + isinstance(item.truth, MaskFile))
     return total / len(probed)
-
-
-def _decoded_chunks(source: DecodingSource, portion: int, workers: int) -> Chunks:
-    """All samples in order, `portion` at a time; threads decode a few portions ahead."""
-
-    def load(start: int) -> list[Sample]:
-        return [source[index] for index in range(start, min(start + portion, len(source)))]
-
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="decoding")
-    ahead: deque[Future[list[Sample]]] = deque()
-    try:
-        for start in range(0, len(source), portion):
-            ahead.append(pool.submit(load, start))
-            if len(ahead) > 2 * workers:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _write(
-    into: Path,
-    chunks: Iterable[list[Sample]],
-    limit_bytes: int,
-    on_progress: Callable[[int], None],
-) -> None:
-    sizes_hw: list[tuple[int, int]] = []
-    written = 0
-    with ExitStack() as opened:
-        pictures: BinaryIO = opened.enter_context((into / "pictures").open("wb"))
-        masks: BinaryIO = opened.enter_context((into / "masks").open("wb"))
-        for chunk in chunks:
-            for sample in chunk:
-                interleaved = sample.image.permute(1, 2, 0).contiguous()
-                written += pictures.write(interleaved.numpy().data)
-                if isinstance(sample.target, MaskTarget):
-                    written += masks.write(sample.target.mask.contiguous().numpy().data)
-                sizes_hw.append(sample.size_hw)
-            if written > limit_bytes:
-                raise _TooLarge
-            on_progress(len(chunk))
-    np.save(into / "sizes.npy", np.array(sizes_hw, dtype=np.int64), allow_pickle=False)
