@@ -88,9 +88,13 @@ def test_a_dry_run_refuses_what_the_run_would_refuse(trained, typed, message, mo
 
 
 def test_a_dry_run_is_a_table_for_people(trained, capsys):
-    assert run(["train", str(trained[0]), "--dry-run", "--imgsz", "32"]) == 0
+    options = ["--imgsz", "32", "--model-option", "width=8", "--model", "quick32"]
+    assert run(["train", str(trained[0]), "--dry-run", *options]) == 0
 
-    assert capsys.readouterr().out.splitlines()[0].split() == ["setting", "value", "origin"]
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["setting", "value", "origin"]
+    assert ["model_options.width", "8", "asked"] in rows
+    assert ["augment_options.flip", "True"] in [row[:2] for row in rows]
 
 
 def test_val_scores_and_writes_predictions(trained, tmp_path, capsys):

@@ -26,9 +26,13 @@ def show_settings(resolved: Resolved, json: bool) -> None:
             }
         )
         return
-    rows = [
-        (name, str(value), resolved.origins.get(name, "default")) for name, value in values.items()
-    ]
+    rows = []
+    for name, value in values.items():
+        origin = resolved.origins.get(name, "default")
+        if isinstance(value, dict) and value:  # a row for each: one for all would be too wide
+            rows += [(f"{name}.{key}", str(one), origin) for key, one in value.items()]
+        else:
+            rows.append((name, str(value), origin))
     print_table(("setting", "value", "origin"), rows)
 
 
