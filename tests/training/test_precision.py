@@ -81,3 +81,12 @@ def test_a_device_that_is_not_here_is_refused():
         assert choose_device("auto") == choose_device(None) == "cpu"
         with pytest.raises(UsageError, match="torch finds no CUDA device here"):
             choose_device("cuda:0")
+
+
+def test_a_gpu_beyond_the_last_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+    assert [choose_device(name) for name in ("cuda", "cuda:1")] == ["cuda", "cuda:1"]
+    with pytest.raises(UsageError, match="'cuda:2' was asked for, but there are 2 CUDA devices"):
+        choose_device("cuda:2")

@@ -35,6 +35,12 @@ def choose_device(asked: str | None) -> str:
             f"device {asked!r} was asked for, but torch finds no CUDA device here",
             fix="use --device cpu",
         )
+    count = torch.cuda.device_count() if device.type == "cuda" else 0
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise UsageError(
+            f"device {asked!r} was asked for, but there are {count} CUDA devices here",
+            expected=f"cuda:0 to cuda:{count - 1}",
+        )
     return str(device)
 
 
