@@ -1,11 +1,13 @@
 """A run that starts from weights: what they decide, and what is refused before there is a run."""
 
 import pytest
+from PIL import Image
 
 import shapes
 from manako.errors import ArtefactError
-from manako.runs.pretrained import made_for
+from manako.runs.pretrained import made_for, normalisation_of
 from manako.runs.start import resolve_settings, train
+from small_run import small_settings
 
 QUICK = {"threads": 1, "steps": 2, "batch": 8, "seed": 0, "precision": "float32"}
 
@@ -60,3 +62,36 @@ def test_weights_that_are_not_there_leave_no_run_behind(grey_run, tmp_path):
 def test_nothing_is_said_without_weights_and_by_other_libraries():
     assert made_for(None) is None
     assert made_for("torchvision:resnet18.safetensors") is None
+
+
+def test_pictures_are_normalised_as_those_that_the_weights_were_trained_on(grey_run, tmp_path):
+    _, first = grey_run
+    darker = shapes.class_folders(tmp_path / "darker")
+    for path in darker.rglob("*.png"):
+        Image.open(path).point(lambda level: level // 2).save(path)
+
+    second = train(darker, out=tmp_path / "second", weights=str(first.folder), **QUICK)
+    fresh = train(
+        darker, "quick32", out=tmp_path / "fresh", model_options={"width": 8}, channels=1, **QUICK
+    )
+
+    assert second.recognizer.spec.mean == first.recognizer.spec.mean
+    assert second.recognizer.spec.std == first.recognizer.spec.std
+    assert fresh.recognizer.spec.mean[0] < 0.7 * first.recognizer.spec.mean[0]
+
+
+@pytest.mark.parametrize(
+    ("channels", "expected"),
+    [
+        (3, ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))),
+        (1, ((0.449,), (0.226,))),
+    ],
+)
+def test_torchvisions_weights_were_trained_on_pictures_normalised_by_imagenet(channels, expected):
+    settings = small_settings(weights="torchvision:r.safetensors", channels=channels)
+
+    assert normalisation_of(settings) == expected
+
+
+def test_without_weights_the_data_are_measured():
+    assert normalisation_of(small_settings()) is None

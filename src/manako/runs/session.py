@@ -25,6 +25,7 @@ from manako.models.zoo import create_model
 from manako.recognizer import EVALUATION_BATCH, Recognizer, RecognizerSpec, evaluate
 from manako.runs.folder import RunFolder
 from manako.runs.look import balanced_weights, measure_normalisation
+from manako.runs.pretrained import normalisation_of
 from manako.structures import Scores
 from manako.tasks import Task, create_task
 from manako.training.checkpoints import Checkpoints
@@ -55,7 +56,9 @@ class Facts:
         """The facts of the open data."""
         channels = settings.channels
         plain = _preparation(settings, mean=(0.0,) * channels, std=(1.0,) * channels)
-        mean, std = measure_normalisation(data.source("train"), plain)
+        # What weights have learned, they have learned of pictures normalised in one way.
+        of_weights = normalisation_of(settings)
+        mean, std = of_weights or measure_normalisation(data.source("train"), plain)
         balanced = settings.class_weights == "balanced"
         excluded = () if settings.exclude is None else parse_exclude_file(settings.exclude)
         return cls(
