@@ -6,7 +6,13 @@ import torchvision
 
 from manako.errors import ArtefactError, UnknownName, UsageError
 from manako.models.foreign.torchvision import from_torchvision
-from manako.models.weights import load_weights, read_source
+from manako.models.weights import (
+    LAYOUTS,
+    LICENCES,
+    NORMALISATIONS,
+    load_weights,
+    read_source,
+)
 from manako.models.zoo import create_model
 from manako.storage.folders import save_folder
 from manako.storage.tensors import save_tensors
@@ -344,3 +350,10 @@ def test_codes_of_the_paper_lenet_go_with_their_classes(build, recognizer):
     assert torch.equal(codes[[0, 2]], old.output.codes[[7, 2]])
     assert torch.equal(codes[1], fresh[1])
     assert torch.equal(model.c3.weight, old.c3.weight)
+
+
+def test_of_every_library_terms_and_normalisation_are_known():
+    assert LICENCES.keys() == {"recognizer", *LAYOUTS}
+    assert NORMALISATIONS.keys() == LAYOUTS.keys()
+    for mean, std in NORMALISATIONS.values():
+        assert len(mean) == len(std) == 3

@@ -77,6 +77,8 @@ def test_a_worker_forked_from_a_killed_process_does_not_keep_the_lock(tmp_path):
     try:
         with FolderLock(tmp_path):
             os.kill(int(child), 0)  # raises if the worker were dead already
+            text = (tmp_path / ".lock").read_text(encoding="utf-8")
+        assert f'"pid": {os.getpid()}' in text
     finally:
         os.kill(int(child), signal.SIGKILL)
 

@@ -135,10 +135,10 @@ def decoded_split(
 ) -> SampleSource:
     """The samples of a split, from the cache if their pixels take at most `limit_bytes`.
 
-    Decodes them all first where the cache does not have them yet, in `workers` threads and one
-    that stands for the caller, who waits;
-    `on_progress` is told how many pictures each portion had. Where they take more, or the disk
-    refuses them (of which a warning tells), they are decoded whenever they are needed.
+    Decodes them all first where the cache does not have them yet, in `workers` threads and one in
+    place of the caller, who waits; `on_progress` is told how many pictures each portion had. Where
+    they take more, or the disk refuses them (of which a warning tells), they are decoded whenever
+    they are needed.
 
     Errors: DataError naming the file that cannot be decoded.
     """

@@ -34,6 +34,10 @@ LICENCES: dict[str, str] = {
     "may bind users too",
 }
 """On which terms weights of each kind come, as far as is known; this is no legal advice."""
+NORMALISATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "torchvision": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+"""Mean and deviation of red, green and blue (0..1) by which a library's weights were trained."""
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,7 @@ def _learned_from(data: str | Path, wanted: Asked) -> dict[str, str]:
 
 def _refuse_changed(folder: Path, data: str | Path, wanted: Asked) -> None:
     now = _learned_from(data, wanted)
-    before = read_json(folder / "asked.json").get(_LEARNED_FROM, now)
+    before = read_json(folder / "asked.json")[_LEARNED_FROM]
     if now == before:
         return
     what = data if wanted.exclude is None or now["data"] != before["data"] else wanted.exclude

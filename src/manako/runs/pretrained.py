@@ -10,15 +10,10 @@ from typing import Any
 import torch
 
 from manako.config.settings import Settings
-from manako.models.weights import layout_of, load_weights
+from manako.models.weights import NORMALISATIONS, layout_of, load_weights
 from manako.models.zoo import create_model
 from manako.recognizer import RecognizerSpec
 from manako.recognizer.folder import read_folder
-
-NORMALISATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "torchvision": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-}
-"""Mean and deviation of red, green and blue by which a library's weights were trained."""
 
 
 def made_for(weights: str | None) -> RecognizerSpec | None:
@@ -36,12 +31,11 @@ def normalisation_of(settings: Settings) -> tuple[tuple[float, ...], tuple[float
     """Mean and deviation that the weights of a run were trained with; None without weights."""
     if settings.weights is None:
         return None
-    layout = layout_of(settings.weights)
-    if not layout:
-        spec = read_folder(Path(settings.weights))[1]
+    spec = made_for(settings.weights)
+    if spec is not None:
         mean, std = spec.mean, spec.std
     else:
-        mean, std = NORMALISATIONS[layout]
+        mean, std = NORMALISATIONS[layout_of(settings.weights)]
     if settings.channels == 1 < len(mean):  # the first convolution is summed over the colours
         mean, std = (round(fmean(mean), 4),), (round(fmean(std), 4),)
     return mean, std

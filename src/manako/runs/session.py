@@ -41,7 +41,7 @@ _PICTURES_TO_START = 1000  # that a data-initialised network may look at
 class Facts:
     """What a run must find again when it goes on: measured once, kept in `run.json`.
 
-    `excluded` are the paths of its list of pictures to leave out; None in runs of older versions.
+    `excluded` are the paths of its list of pictures to leave out.
     """
 
     classes: tuple[str, ...]
@@ -49,7 +49,7 @@ class Facts:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     class_weights: tuple[float, ...] | None = None
-    excluded: tuple[str, ...] | None = None
+    excluded: tuple[str, ...] = ()
 
     @classmethod
     def measured(cls, settings: Settings, data: OpenData) -> Facts:
@@ -134,7 +134,7 @@ class Session:
             fold=settings.fold,
             scores=None if scores is None else scores.as_json(),
             data_fingerprint=facts.data_fingerprint,
-            excluded=facts.excluded or (),
+            excluded=facts.excluded,
         )
         return Recognizer(model, spec, settings.device)
 

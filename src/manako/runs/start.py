@@ -105,8 +105,7 @@ def resume(run_folder: str | Path) -> Run:
 
 def _changed(settings: Settings, facts: Facts) -> ArtefactError:
     """The data have changed: the list of pictures to leave out, or else the pictures themselves."""
-    now = selection_of(settings).excluded
-    then = now if facts.excluded is None else frozenset(facts.excluded)
+    now, then = selection_of(settings).excluded, frozenset(facts.excluded)
     if now != then:
         return ArtefactError(
             f"{settings.exclude} does not leave out what it did when the run began; it differs in "
