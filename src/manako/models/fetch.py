@@ -50,7 +50,7 @@ def fetch_weights(
     layout: str | None = None,
     label: str | None = None,
     sha256: str | None = None,
-    on_progress: Callable[[int, int | None], None] = lambda done, total: None,
+    on_progress: Callable[[int], None] = lambda count: None,
 ) -> Fetched:
     """Fetch public weights of `model` into the new file `path` (MODEL-LABEL.safetensors here).
 

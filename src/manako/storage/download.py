@@ -28,13 +28,13 @@ def download(
     *,
     sha256: str,
     limit_bytes: int,
-    on_progress: Callable[[int, int | None], None] = lambda done, total: None,
+    on_progress: Callable[[int], None] = lambda count: None,
 ) -> str:
     """Fetch `url` into the file `path` and return its SHA-256, 64 hexadecimal digits.
 
     `sha256` is what the file must have: the digest, or at least its first 8 digits. The file
     appears under its name only once it is whole, verified and on the disk. `on_progress` is told
-    the bytes so far and, where the server says it, of how many.
+    of the bytes of each portion.
 
     Errors: UsageError for a `sha256` that is none or an address that is not http(s), ResourceError
     where the server cannot be reached, refuses or breaks off, or the disk refuses; ArtefactError
@@ -137,7 +137,7 @@ def _copy(
     answer: Any,
     file: IO[bytes],
     limit_bytes: int,
-    on_progress: Callable[[int, int | None], None],
+    on_progress: Callable[[int], None],
 ) -> str:
     """The body of `answer` into `file`; its SHA-256."""
     promised = answer.headers.get("Content-Length")
@@ -159,7 +159,7 @@ def _copy(
             )
         hashed.update(chunk)
         file.write(chunk)
-        on_progress(done, total)
+        on_progress(len(chunk))
     if total is not None and done != total:
         raise _cut(url, done, total)
     return hashed.hexdigest()
