@@ -7,6 +7,7 @@ from manako.models.protocols import ClassRows, WholeModel
 
 class TwoMaps(nn.Module):
     least_side = 3
+    first_convolution = "none"
 
     def __init__(self):
         super().__init__()
@@ -34,3 +35,25 @@ def test_the_rows_of_the_head_are_the_classes():
     assert model.least_side == 3
     assert model.class_rows() == {"head.weight": ClassRows(), "head.bias": ClassRows()}
     assert model.head.weight.shape == (5, 4)
+
+
+def test_norms_stand_before_and_after_the_mean_and_dropout_before_the_head():
+    model = Classifier(
+        TwoMaps(), 5, map_norm=nn.GroupNorm(1, 4), mean_norm=nn.LayerNorm(4), dropout=0.5
+    )
+    generator = torch.Generator().manual_seed(0)
+    for tensor in model.parameters():
+        tensor.data.uniform_(0.5, 1.5, generator=generator)
+    images = torch.randn(2, 3, 6, 7, generator=generator)
+
+    logits = model.eval()(images)
+    torch.manual_seed(0)
+    trained = model.train()(images)
+
+    deepest = torch.cat([images, images[:, :1]], 1) * 2
+    mean = model.mean_norm(model.map_norm(deepest).mean((2, 3)))
+    torch.testing.assert_close(logits, model.head(mean))
+    torch.manual_seed(0)
+    left = torch.nn.functional.dropout(mean, 0.5)
+    torch.testing.assert_close(trained, model.head(left))
+    assert (left == 0).any()

@@ -11,15 +11,29 @@ from manako.models.stages import inside
 class Classifier(nn.Module):
     """images [B, C, H, W] -> logits [B, K] (He et al. 2016, section 3.3).
 
-    `backbone` must be a `torch.nn.Module` too. The linear layer is called `head`.
+    `backbone` must be a `torch.nn.Module` too. Families differ in the last norm: `map_norm` is
+    applied to the deepest map before the mean, `mean_norm` to the mean [B, channels] after it.
+    `dropout` is the share of the mean's values left out in training. The linear layer is called
+    `head`, the norms `map_norm` and `mean_norm`.
     """
 
     size_multiple = 1
 
-    def __init__(self, backbone: Backbone, num_classes: int) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_classes: int,
+        *,
+        map_norm: nn.Module | None = None,
+        mean_norm: nn.Module | None = None,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.deepest = max(backbone.channels)
+        self.map_norm = map_norm or nn.Identity()
+        self.mean_norm = mean_norm or nn.Identity()
+        self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(backbone.channels[self.deepest], num_classes)
 
     @property
@@ -29,12 +43,14 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, K]."""
-        features = self.backbone(images)[self.deepest]
-        return self.head(features.mean((2, 3)))  # type: ignore[no-any-return]
+        deepest = self.map_norm(self.backbone(images)[self.deepest])
+        mean = self.mean_norm(deepest.mean((2, 3)))
+        return self.head(self.dropout(mean))  # type: ignore[no-any-return]
 
     def stages(self) -> tuple[tuple[str, ...], ...]:
-        """Those of the backbone, then the head."""
-        return (*inside("backbone", self.backbone.stages()), ("head",))
+        """Those of the backbone, the norms with the last of them, then the head."""
+        *first, last = inside("backbone", self.backbone.stages())
+        return (*first, (*last, "map_norm", "mean_norm"), ("head",))
 
     def class_rows(self) -> dict[str, ClassRows]:
         """The head has one row for each class."""

@@ -28,6 +28,10 @@ class Backbone(Protocol):
     def least_side(self) -> int:
         """The least height and width in pixels: smaller pictures are refused with ShapeError."""
 
+    @property
+    def first_convolution(self) -> str:
+        """The name of the weight [out, C, h, w] that meets the pictures' channels."""
+
     def __call__(self, images: Tensor) -> dict[int, Tensor]:
         """The feature maps of `images`."""
 
@@ -72,6 +76,15 @@ class WholeModel(Protocol):
 
     def class_rows(self) -> dict[str, ClassRows]:
         """The tensors whose shape depends on the number of classes, by name in the state dict."""
+
+
+@runtime_checkable
+class OnBackbone(Protocol):
+    """A model that begins with a backbone, its tensors under `backbone.` in the state dict."""
+
+    @property
+    def backbone(self) -> Backbone:
+        """That one."""
 
 
 @runtime_checkable

@@ -12,26 +12,30 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from manako.errors import ArtefactError, UnknownName, UsageError
+from manako.models.foreign.timm import from_timm
 from manako.models.foreign.torchvision import from_torchvision
-from manako.models.protocols import ClassRows, WholeModel
+from manako.models.protocols import ClassRows, OnBackbone, WholeModel
 from manako.storage.manifest import verify_folder
 from manako.storage.tensors import load_tensors
 
 WEIGHTS, SPEC = "model.safetensors", "recognizer.json"
 BACKBONE = "backbone."
-FIRST_CONVOLUTION = "backbone.conv1.weight"
 COUNTER = ".num_batches_tracked"
 PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".ckpt", ".tar")
 LAYOUTS: dict[str, Callable[[Mapping[str, Tensor]], dict[str, Tensor]]] = {
     "torchvision": from_torchvision,
+    "timm": from_timm,
 }
 LICENCES: dict[str, str] = {
     "recognizer": "the trainer's, and what the pictures it learned from allow",
     "torchvision": "BSD-3-Clause; trained on ImageNet, whose terms (research, not commerce) "
     "may bind users too",
+    "timm": "stated for each file, mostly Apache-2.0; trained on ImageNet, whose terms (research, "
+    "not commerce) may bind users too",
 }
 """On which terms weights of each kind come, as far as is known; this is no legal advice."""
 NORMALISATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -87,7 +91,7 @@ def load_source(
     rows of the head go by name, and those of new classes stay as they are. Where one side does
     not, the head is taken whole if the counts agree, and else stays as it is. A detector takes
     the backbone of another library's classifier. The first convolution of such a classifier is
-    summed over its input channels for a model of grey pictures.
+    fitted to another number of input channels.
 
     Errors: ArtefactError naming the first tensors that do not fit or are not finite; UsageError
     for class names that are not as many as the model's classes.
@@ -99,7 +103,11 @@ def load_source(
         rows = {}
         wanted = _backbone(wanted)
         source = replace(source, tensors=_backbone(source.tensors))
-    source, grey_note = _fit_first_convolution(source, wanted)
+    if isinstance(model, OnBackbone):
+        first = BACKBONE + model.backbone.first_convolution
+        source, channels_note = _fit_first_convolution(source, wanted, first)
+    else:
+        channels_note = ""
     _refuse_misfits(source, wanted, rows)
     heads, kept, head_note = _fit_heads(source, wanted, rows, classes)
     others = {name: tensor for name, tensor in source.tensors.items() if name not in rows}
@@ -107,7 +115,7 @@ def load_source(
     kind = "backbone" if backbone_only else "other" if rows else "all"
     counted = f"{len(others)} of {len(others)} {kind} tensors loaded"
     rest = "all else starts fresh" if backbone_only else ""
-    notes = [note for note in (head_note, counted, rest, grey_note) if note]
+    notes = [note for note in (head_note, counted, rest, channels_note) if note]
     return Loaded(source.label, len(others), kept, "; ".join(notes))
 
 
@@ -187,23 +195,25 @@ def _backbone(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if name.startswith(BACKBONE)}
 
 
-def _fit_first_convolution(source: Source, wanted: Mapping[str, Tensor]) -> tuple[Source, str]:
-    """Sum filters for RGB into filters for grey; what was done."""
-    theirs, ours = source.tensors.get(FIRST_CONVOLUTION), wanted.get(FIRST_CONVOLUTION)
-    if not source.foreign or theirs is None or ours is None or theirs.ndim != 4:
+def _fit_first_convolution(
+    source: Source, wanted: Mapping[str, Tensor], name: str
+) -> tuple[Source, str]:
+    """Another library's first convolution for as many channels as ours has; what was done.
+
+    Whole sets of channels keep the filters, what is left takes their mean, and all are scaled, so
+    that a picture whose channels are alike gives the maps that it gave before.
+    """
+    theirs, ours = source.tensors.get(name), wanted.get(name)
+    if not source.foreign or theirs is None or ours is None or theirs.ndim != 4 or ours.ndim != 4:
         return source, ""
     had, needs = theirs.shape[1], ours.shape[1]
     if had == needs:
         return source, ""
-    if needs != 1:
-        raise ArtefactError(
-            f"{source.label} is made for pictures of {had} channels, the model for {needs}",
-            expected=f"{had} channels, or 1 (the first convolution is then summed over channels)",
-            fix=f"create the model with in_channels={had} or in_channels=1",
-        )
-    summed = {FIRST_CONVOLUTION: theirs.sum(1, keepdim=True)}
-    note = f"first convolution summed over {had} channels for grey pictures"
-    return replace(source, tensors={**source.tensors, **summed}), note
+    sets, rest = divmod(needs, had)
+    mean = theirs.mean(1, keepdim=True)
+    fitted = torch.cat([theirs] * sets + [mean] * rest, dim=1) * (had / needs)
+    note = f"first convolution fitted from {had} channels to {needs}"
+    return replace(source, tensors={**source.tensors, name: fitted}), note
 
 
 def _refuse_misfits(

@@ -60,6 +60,7 @@ class Quick32Features(nn.Module):
     large because runs are short. `bn_eps` is added to variances.
     """
 
+    first_convolution = "stem.weight"
     least_side = 9  # the least of which the stem and three poolings leave one pixel
 
     def __init__(

@@ -101,6 +101,7 @@ def stage(block: Block, c_in: int, width: int, depth: int, stride: int) -> nn.Se
 class ResNet(nn.Module):
     """A stem of stride 4 and four stages of residual blocks (table 1)."""
 
+    first_convolution = "conv1.weight"
     least_side = 32  # one whole cell of the deepest map
 
     def __init__(

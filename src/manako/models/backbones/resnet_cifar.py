@@ -57,6 +57,7 @@ class Block(nn.Module):
 class CifarResNet(nn.Module):
     """A 3x3 stem and three stages; `depth` is 6n + 2, such as 20, 32, 44, 56 or 110."""
 
+    first_convolution = "conv1.weight"
     least_side = 4
 
     def __init__(self, depth: int, in_channels: int = 3) -> None:

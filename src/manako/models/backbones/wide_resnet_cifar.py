@@ -58,6 +58,7 @@ class WideResNet(nn.Module):
     {1: 64, 2: 128, 4: 256}
     """
 
+    first_convolution = "conv1.weight"
     least_side = 4
 
     def __init__(

@@ -1,7 +1,7 @@
 """torchvision's classification weights, in our names.
 
-Our backbones carry torchvision's parameter names; a classifier keeps them under `backbone`, and
-torchvision's last layer `fc` is our `head`.
+Our backbones carry torchvision's parameter names where that library has the network; a classifier
+keeps them under `backbone`, and the last layer is our `head`.
 """
 
 from __future__ import annotations
@@ -10,18 +10,28 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from manako.models.foreign.renaming import Family, rename
+
+DENSENET = Family(
+    mark=r"features[.]denseblock1[.]",
+    rules=(
+        # The published files are older than torchvision's names: norm.1 is norm1 today.
+        (r"features[.](denseblock\d+[.]denselayer\d+)[.](norm|conv)[.]?(\d)", r"\1.\2\3"),
+        (r"features[.]", ""),
+        (r"classifier[.]", "head."),
+    ),
+)
+FAMILIES = (
+    DENSENET,
+    Family(mark=r"layer1[.]0[.]conv1[.]", rules=((r"fc[.]", "head."),)),  # ResNet
+)
+
 
 def from_torchvision(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state dict of a torchvision ResNet with the names of a `Classifier`.
+    """The state dict of a torchvision classifier with our names.
 
     >>> import torch
-    >>> sorted(from_torchvision({"fc.bias": torch.zeros(2), "bn1.bias": torch.zeros(2)}))
-    ['backbone.bn1.bias', 'head.bias']
+    >>> sorted(from_torchvision({name: torch.zeros(2) for name in ("fc.bias", "layer1.0.conv1.w")}))
+    ['backbone.layer1.0.conv1.w', 'head.bias']
     """
-    return {_our_name(name): tensor for name, tensor in tensors.items()}
-
-
-def _our_name(name: str) -> str:
-    if name.startswith("fc."):
-        return "head." + name.removeprefix("fc.")
-    return "backbone." + name
+    return rename(tensors, FAMILIES)

@@ -1,0 +1,139 @@
+"""Comparing one of our classifiers with another library's, in float64, weight by weight."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+CLOSE = 1e-9
+
+
+@dataclass
+class Pair:
+    """Our network and theirs, with the same scrambled weights and statistics.
+
+    `convert` gives a state dict of theirs under our names. `maps` says where their feature maps
+    come out: {stride: name of the module}; `to_ours` brings such an output to [B, C, H, W].
+    """
+
+    ours: nn.Module
+    theirs: nn.Module
+    convert: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+    images: Tensor
+    maps: Mapping[int, str] = field(default_factory=dict)
+    to_ours: Callable[[Tensor], Tensor] = lambda output: output
+
+
+def pair(
+    ours: Callable[[], nn.Module],
+    theirs: Callable[[], nn.Module],
+    convert: Callable[[Mapping[str, Tensor]], dict[str, Tensor]],
+    images: Tensor,
+    **more: object,
+) -> Pair:
+    """Both networks, built without values, filled and made free of chance."""
+    with torch.device("meta"):
+        one, other = ours(), theirs()
+    other = scrambled(other)
+    one = one.double().to_empty(device="cpu")
+    one.load_state_dict(convert(copy.deepcopy(other.state_dict())), strict=True)
+    for model in (one, other):
+        without_chance(model)
+    return Pair(one, other, convert, images.double(), **more)
+
+
+def scrambled(model: nn.Module) -> nn.Module:
+    """No value at its default: there, mix-ups do not show. Branches stay of moderate size."""
+    model = model.double().to_empty(device="cpu")
+    generator = torch.Generator().manual_seed(0)
+    for name, tensor in model.state_dict().items():
+        if not tensor.is_floating_point():
+            tensor.fill_(3)
+        elif name.endswith("running_var") or (tensor.ndim == 1 and name.endswith("weight")):
+            tensor.uniform_(0.5, 1.5, generator=generator)
+        elif tensor.ndim <= 1:
+            tensor.uniform_(-0.5, 0.5, generator=generator)
+        else:
+            tensor.normal_(std=(1 / tensor[0].numel()) ** 0.5, generator=generator)
+    return model
+
+
+def without_chance(model: nn.Module) -> None:
+    """Dropout and stochastic depth never strike."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        for rate in ("rate", "drop_prob", "p"):
+            if type(module).__name__ in ("StochasticDepth", "DropPath") and hasattr(module, rate):
+                setattr(module, rate, 0.0)
+
+
+def difference(found: Tensor, expected: Tensor) -> float:
+    """max |found - expected| / max |expected|."""
+    assert found.shape == expected.shape
+    return float((found - expected).detach().abs().max() / expected.detach().abs().max())
+
+
+def outputs(networks: Pair) -> tuple[list[Tensor], list[Tensor]]:
+    """Logits, feature maps and the gradient of the pictures in evaluation: ours and theirs."""
+    return _run_ours(networks), _run_theirs(networks)
+
+
+def _run_ours(networks: Pair) -> list[Tensor]:
+    images, model = networks.images.clone().requires_grad_(), networks.ours.eval()
+    maps: dict[int, Tensor] = {}
+    hook = model.backbone.register_forward_hook(lambda _, __, found: maps.update(found))
+    logits = model(images)
+    hook.remove()
+    return [logits, *(maps[stride] for stride in networks.maps), _gradient(logits, images)]
+
+
+def _run_theirs(networks: Pair) -> list[Tensor]:
+    images, model = networks.images.clone().requires_grad_(), networks.theirs.eval()
+    maps: dict[int, Tensor] = {}
+    hooks = [
+        model.get_submodule(name).register_forward_hook(
+            # A copy: an activation that works in place may follow.
+            lambda _, __, found, stride=stride: maps.update({stride: found.clone()})
+        )
+        for stride, name in networks.maps.items()
+    ]
+    logits = model(images)
+    logits = getattr(logits, "logits", logits)
+    for hook in hooks:
+        hook.remove()
+    found = [networks.to_ours(maps[stride]) for stride in networks.maps]
+    return [logits, *found, _gradient(logits, images)]
+
+
+def _gradient(logits: Tensor, images: Tensor) -> Tensor:
+    direction = torch.linspace(-1, 1, logits.numel(), dtype=logits.dtype).view_as(logits)
+    (gradient,) = torch.autograd.grad((logits * direction).sum(), images)
+    return gradient
+
+
+def after_a_training_step(
+    networks: Pair, loss: Callable[[object], Tensor]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Gradients of all parameters and the running statistics after one backward pass in training.
+
+    Under our names: ours and theirs. `loss` is computed from what the networks give.
+    """
+    found: list[dict[str, Tensor]] = []
+    for model in (networks.ours.train(), networks.theirs.train()):
+        model.zero_grad()
+        loss(model(networks.images)).backward()
+        parameters = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+        buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+        found.append(parameters | buffers)
+    return found[0], networks.convert(found[1])
+
+
+def largest_error(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> float:
+    """The largest `difference` of tensors of equal names; the names must be the same."""
+    assert found.keys() == expected.keys()
+    return max(difference(found[name].double(), expected[name].double()) for name in found)
