@@ -17,8 +17,8 @@ import torch
 
 from manako.errors import ArtefactError, UsageError
 from manako.models.foreign.published import Published, published
-from manako.models.weights import load_source, read_source
 from manako.models.table import MODELS
+from manako.models.weights import load_source, read_source
 from manako.models.zoo import model_info
 from manako.storage.download import download, header_of
 from manako.storage.durability import sync_published

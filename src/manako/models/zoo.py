@@ -24,9 +24,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from manako.console.messages import say
 from manako.errors import UnknownName, UsageError
+from manako.models.entry import TASKS, Entry, Paper, Task
 from manako.models.protocols import FixedSize, WholeModel
 from manako.models.receptive_field import receptive_field
-from manako.models.table import MODELS, TASKS, Entry, Paper, Task
+from manako.models.table import MODELS
 from manako.models.weights import LICENCES, load_source, read_source
 
 

@@ -1,0 +1,1 @@
+"""The rows of the table of models, one file for each family."""
