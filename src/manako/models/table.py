@@ -9,6 +9,8 @@ from typing import Literal
 
 from torch import nn
 
+from manako.models.backbones.alexnet import alexnet, alexnet_paper
+from manako.models.backbones.all_cnn import all_cnn_c
 from manako.models.backbones.lenet5 import LeNet5
 from manako.models.backbones.lenet5_paper import LeNet5Paper
 from manako.models.backbones.quick32 import Quick32, Quick32Features
@@ -22,7 +24,9 @@ from manako.models.backbones.resnet import (
     wide_resnet101_2,
 )
 from manako.models.backbones.resnet_cifar import CifarResNet
+from manako.models.backbones.vgg import vgg
 from manako.models.backbones.wide_resnet_cifar import WideResNet
+from manako.models.backbones.zf5 import spp_zf5
 from manako.models.classifier import Classifier
 from manako.models.protocols import Backbone
 from manako.models.ssd import SSD
@@ -108,6 +112,19 @@ LENET = Paper("Gradient-Based Learning Applied to Document Recognition", 1998)
 RESNET = Paper("Deep Residual Learning for Image Recognition", 2016, "1512.03385")
 WIDE_RESNET = Paper("Wide Residual Networks", 2016, "1605.07146")
 QUICK32 = Paper("94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, "2404.00498")
+ALEXNET = Paper("ImageNet Classification with Deep Convolutional Neural Networks", 2012)
+ONE_COLUMN = Paper(
+    "One weird trick for parallelizing convolutional neural networks", 2014, "1404.5997"
+)
+VGG_PAPER = Paper(
+    "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015, "1409.1556"
+)
+ALL_CNN = Paper("Striving for Simplicity: The All Convolutional Net", 2015, "1412.6806")
+SPP = Paper(
+    "Spatial Pyramid Pooling in Deep Convolutional Networks for Visual Recognition",
+    2014,
+    "1406.4729",
+)
 SSD_PAPER = Paper("SSD: Single Shot MultiBox Detector", 2016, "1512.02325")
 UNET = Paper("U-Net: Convolutional Networks for Biomedical Image Segmentation", 2015, "1505.04597")
 TORCHVISION = ("torchvision",)
@@ -147,6 +164,19 @@ def _wide_cifar10(depth: int, widening: int, params: int) -> Entry:
         num_classes=10,
         size_hw=(32, 32),
         reference=f"szagoruyko/wide-residual-networks WRN-{depth}-{widening}",
+    )
+
+
+def _vgg(depth: int, params: int, *, batch_norm: bool = False) -> Entry:
+    return Entry(
+        build=partial(vgg, depth, batch_norm),
+        task="classification",
+        paper=VGG_PAPER,
+        params=params,
+        num_classes=1000,
+        size_hw=(224, 224),
+        reference=f"torchvision.models.vgg{depth}{'_bn' if batch_norm else ''}",
+        layouts=TORCHVISION,
     )
 
 
@@ -218,6 +248,51 @@ MODELS: dict[str, Entry] = {
     "wrn_52_1": _wide_cifar10(52, 1, 758_362),
     "wide_resnet50_2": _imagenet(wide_resnet50_2, 68_883_240, paper=WIDE_RESNET),
     "wide_resnet101_2": _imagenet(wide_resnet101_2, 126_886_696, paper=WIDE_RESNET),
+    "alexnet": Entry(
+        build=alexnet,
+        task="classification",
+        paper=ONE_COLUMN,
+        params=61_100_840,
+        num_classes=1000,
+        size_hw=(224, 224),
+        reference="torchvision.models.alexnet",
+        layouts=TORCHVISION,
+    ),
+    "alexnet_paper": Entry(
+        build=alexnet_paper,
+        task="classification",
+        paper=ALEXNET,
+        params=60_965_224,
+        num_classes=1000,
+        size_hw=(227, 227),
+        reference="the paper, sections 3 to 5, with the sizes of Caffe's bvlc_alexnet",
+    ),
+    "vgg11": _vgg(11, 132_863_336),
+    "vgg11_bn": _vgg(11, 132_868_840, batch_norm=True),
+    "vgg13": _vgg(13, 133_047_848),
+    "vgg13_bn": _vgg(13, 133_053_736, batch_norm=True),
+    "vgg16": _vgg(16, 138_357_544),
+    "vgg16_bn": _vgg(16, 138_365_992, batch_norm=True),
+    "vgg19": _vgg(19, 143_667_240),
+    "vgg19_bn": _vgg(19, 143_678_248, batch_norm=True),
+    "all_cnn_c": Entry(
+        build=all_cnn_c,
+        task="classification",
+        paper=ALL_CNN,
+        params=1_369_738,
+        num_classes=10,
+        size_hw=(32, 32),
+        reference="the paper, tables 1 and 2",
+    ),
+    "spp_zf5": Entry(
+        build=spp_zf5,
+        task="classification",
+        paper=SPP,
+        params=77_037_672,
+        num_classes=1000,
+        size_hw=(224, 224),
+        reference="ShaoqingRen/SPP_net model-defs/Zeiler_conv5.prototxt",
+    ),
     "ssd_resnet18": _voc(resnet18, 12_574_928),
     "ssd_resnet34": _voc(resnet34, 22_683_088),
     "ssd_resnet50": _voc(resnet50, 27_522_256),
