@@ -15,6 +15,11 @@ KINDS = [
     "resnet50",
     "resnet20",
     "wrn_16_4",
+    "alexnet",
+    "alexnet_paper",
+    "vgg11_bn",
+    "all_cnn_c",
+    "spp_zf5",
     "ssd_resnet18",
     "unet",
     "unet_bn",
@@ -23,15 +28,24 @@ KINDS = [
 
 def small_size(name):
     sizes = {"classification": (32, 32), "detection": (64, 64), "segmentation": (16, 32)}
-    return (28, 28) if name == "lenet5" else sizes[model_info(name).task]
+    info = model_info(name)
+    if name == "lenet5" or info.least_side > 32:
+        return info.least_side, info.least_side
+    return sizes[info.task]
+
+
+def light_options(name):
+    """Options that make a large network of this kind a light one."""
+    if name.startswith("unet"):
+        return {"width": 16}
+    return {"hidden": 64} if "hidden" in model_info(name).options else {}
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def case(request, build, random_images):
     """One network of every kind, and two pictures for it."""
     channels = model_info(request.param).in_channels
-    options = {"width": 16} if request.param.startswith("unet") else {}
-    model = build(request.param, in_channels=channels, **options)
+    model = build(request.param, in_channels=channels, **light_options(request.param))
     return model, random_images(2, channels, *small_size(request.param))
 
 
@@ -155,8 +169,7 @@ def test_the_least_size_works_and_one_pixel_less_is_refused_with_that_size(name,
 @torch.no_grad()
 @pytest.mark.parametrize("name", KINDS)
 def test_the_least_size_gives_finite_values_in_training_too(name, build, random_images):
-    options = {"width": 16} if name.startswith("unet") else {}
-    model = build(name, **options)
+    model = build(name, **light_options(name))
 
     raw = model.train()(random_images(2, 3, model.least_side, model.least_side))
 

@@ -58,6 +58,11 @@ def test_networks_of_torchvision_have_the_published_receptive_fields(name, expec
         ("resnet20", 3 + 6 * 2 + (2 + 5 * 4) + (4 + 5 * 8)),
         ("wrn_16_4", 3 + 4 * 2 + (2 + 3 * 4) + (4 + 3 * 8)),
         ("quick32", 2 + (2 + 1 + 4) + (4 + 2 + 8) + (8 + 4 + 16)),
+        ("alexnet", 195),  # the figures published for these two, see above
+        ("vgg16", 212),
+        ("all_cnn_c", 3 + 2 + 2 + 3 * 4 + 8),
+        # The convolutions and poolings alone see 139; the two norms look at one cell more each way.
+        ("spp_zf5", 139 + 2 * 2 + 2 * 8),
         ("lenet5", 5 + 1 + 8 + 2),
         ("lenet5_paper", 32),
     ],

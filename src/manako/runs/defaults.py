@@ -75,6 +75,12 @@ RECIPES: dict[str, Recipe] = {
     # He et al. 2016, section 4.2, with a cosine in place of the steps.
     "resnet_cifar": Recipe(128, 30, "sgd", 0.1, 5e-4, "cosine", warmup=0.05),
     "resnet": Recipe(64, 30, "sgd", 0.05, 5e-4, "cosine", warmup=0.05, label_smoothing=0.1),
+    # Krizhevsky et al. 2012, section 5, and Simonyan and Zisserman 2015, section 3.1: rate, momentum
+    # and decay, with a warm-up and a cosine in place of the steps. Without norms a limit helps.
+    "alexnet": Recipe(128, 30, "sgd", 0.01, 5e-4, "cosine", warmup=0.05, clip_norm=5.0),
+    "vgg": Recipe(64, 30, "sgd", 0.01, 5e-4, "cosine", warmup=0.05, clip_norm=5.0),
+    # Springenberg et al. 2015, section 3: one of its rates and its decay, with a cosine.
+    "all_cnn": Recipe(128, 30, "sgd", 0.05, 1e-3, "cosine", warmup=0.05, clip_norm=5.0),
     "ssd": Recipe(
         16, 60, "adamw", 1e-3, 1e-2, "cosine", warmup=0.05, clip_norm=5.0, average_decay=0.99
     ),
@@ -89,6 +95,9 @@ _FAMILIES = {  # recipe -> the names of the models that it is for, the first mat
     "lenet5_paper": r"lenet5_paper",
     "resnet_cifar": r"resnet(20|32|44|56|110)|wrn_.*",
     "resnet": r"(wide_)?resnet.*",
+    "alexnet": r"alexnet.*|spp_.*",
+    "vgg": r"vgg.*",
+    "all_cnn": r"all_cnn.*",
     "ssd": r"ssd_.*",
     "unet": r"unet.*",
 }
