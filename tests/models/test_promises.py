@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from manako.errors import ShapeError
 from manako.models.protocols import WholeModel
@@ -71,6 +72,34 @@ def test_every_name_runs_forward_and_backward(name):
     assert images.grad.shape == images.shape
     for parameter_name, parameter in model.named_parameters():
         assert (parameter.grad is not None) == parameter.requires_grad, parameter_name
+
+
+class Recorded(TorchDispatchMode):
+    """The names of all operations."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_operation_is_one_that_deterministic_training_on_cuda_refuses(name):
+    """See `torch.use_deterministic_algorithms`, which a run switches on."""
+    with torch.device("meta"):
+        model = MODELS[name].build(num_classes=3, in_channels=3).train()
+        images = torch.zeros(2, 3, *small_size(name))
+
+    with Recorded() as recorded:
+        model(images)
+
+    pools = {"_adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool3d"}
+    others = {"reflection_pad2d", "upsample_bilinear2d", "upsample_bicubic2d", "grid_sampler_2d"}
+    assert "convolution" in recorded.names
+    assert not recorded.names & (pools | others)
 
 
 def test_every_trained_parameter_gets_a_finite_gradient_and_twice_the_same(case):

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -40,7 +42,7 @@ def test_bins_cover_a_side_in_order_and_are_never_empty(length, count):
 
     assert len(spans) == count
     assert (spans[0].start, spans[-1].stop) == (0, length)
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in pairwise(spans):
         assert before.start <= after.start <= before.stop <= after.stop
         assert after.stop - after.start in (-(-length // count), -(-length // count) + 1)
 
