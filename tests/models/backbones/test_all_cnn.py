@@ -85,11 +85,24 @@ def test_weights_start_by_the_number_of_their_inputs_and_biases_from_zero():
     torch.manual_seed(0)
     model = all_cnn_c(num_classes=100)
 
-    for layer in model.modules():
+    for layer in model.backbone.modules():
         if isinstance(layer, nn.Conv2d):
             expected = (2 / layer.weight[0].numel()) ** 0.5
             assert layer.weight.std().item() == pytest.approx(expected, rel=0.05)
             assert (layer.bias == 0).all()
+    assert model.head.weight.std().item() == pytest.approx(0.01, rel=0.05)
+    assert (model.head.bias == 1).all()
+
+
+def test_every_class_learns_from_the_start_although_the_last_layer_is_rectified():
+    torch.manual_seed(0)
+    model = all_cnn_c(num_classes=100).train()
+
+    logits = model(torch.randn(8, 3, 16, 16))
+    functional.cross_entropy(logits, torch.arange(8)).backward()
+
+    assert logits.min() > 0.1
+    assert (model.head.bias.grad != 0).all()
 
 
 @pytest.mark.parametrize("name", ["dropout", "input_dropout"])
