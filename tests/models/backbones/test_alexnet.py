@@ -40,7 +40,7 @@ def network_by_the_definition(state, images):
     def full(x, name):
         return x @ state[f"head.{name}.weight"].T + state[f"head.{name}.bias"]
 
-    towers = normalise(convolve([images, images], "conv1", stride=4))
+    towers = normalise(convolve([57 * images, 57 * images], "conv1", stride=4))
     features = {4: torch.cat(towers, 1)}
     towers = normalise(convolve(pool(towers), "conv2", padding=2))
     features[8] = torch.cat(towers, 1)
@@ -60,7 +60,7 @@ def test_the_papers_network_equals_its_definition():
     for parameter in model.parameters():
         scale = (2 / parameter[0].numel()) ** 0.5 if parameter.ndim > 1 else 0.3
         nn.init.normal_(parameter, std=scale)
-    images = 30 * torch.randn(1, 3, 67, 103, dtype=torch.float64)
+    images = torch.randn(1, 3, 67, 103, dtype=torch.float64)
 
     features, logits = network_by_the_definition(model.state_dict(), images)
 

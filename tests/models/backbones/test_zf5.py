@@ -28,7 +28,7 @@ def network_by_the_definition(state, images):
     def full(x, name):
         return x @ state[f"head.{name}.weight"].T + state[f"head.{name}.bias"]
 
-    features = {2: normalise(convolve(images, "conv1", stride=2, padding=1))}
+    features = {2: normalise(convolve(57 * images, "conv1", stride=2, padding=1))}
     features[4] = pool(features[2])
     features[8] = normalise(convolve(features[4], "conv2", stride=2))
     x = convolve(pool(features[8]), "conv3", padding=1)
@@ -46,7 +46,7 @@ def test_the_network_equals_its_definition(size_hw):
     for parameter in model.parameters():
         scale = (2 / parameter[0].numel()) ** 0.5 if parameter.ndim > 1 else 0.3
         nn.init.normal_(parameter, std=scale)
-    images = 100 * torch.randn(1, 3, *size_hw, dtype=torch.float64)
+    images = torch.randn(1, 3, *size_hw, dtype=torch.float64)
 
     features, logits = network_by_the_definition(model.state_dict(), images)
 

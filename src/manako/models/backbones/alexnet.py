@@ -10,9 +10,10 @@ so that 224 pixels give 55 cells. As there, dropout stands before fc6 and fc7, a
 from torch's default. Its weights load by a table of names.
 
 `alexnet_paper` has the two towers as two groups of one convolution (only conv3 and the full layers
-see both), response normalisation, dropout behind fc6 and fc7, and the paper's start. What differs:
-it is made for 227 pixels, for with the paper's 224 its own 55 cells do not come out; and the
-normalisation sums over channels of both towers at their border, as in Caffe's replica.
+see both), response normalisation, dropout behind fc6 and fc7, and the paper's start; pictures are
+brought to the size of pixel values, for which that start and the normalisation are made. What
+differs: it is made for 227 pixels, for with the paper's 224 its own 55 cells do not come out; and
+the normalisation sums over channels of both towers at their border, as in Caffe's replica.
 
 Any size is taken, as in torchvision: the last map is averaged into 6 x 6 bins, which is the
 identity at the size that the network is made for.
@@ -29,7 +30,7 @@ from torch import Tensor, nn
 
 from manako.models.fully_connected import FullyConnectedClassifier, FullyConnectedHead
 from manako.models.layers.bins import MeanBins
-from manako.models.layers.initialise import normal
+from manako.models.layers.initialise import PIXEL_DEVIATION, normal
 from manako.models.layers.response_norm import ResponseNorm
 from manako.models.layers.sizes import refuse_small
 
@@ -40,7 +41,7 @@ class AlexNet(nn.Module):
     """The five convolutions; `widths` are their channels, `padding` is that of the first.
 
     With `towers` 2, conv2, conv4 and conv5 see only the half of the channels that is in their
-    tower. `norm` follows the first two.
+    tower. `norm` follows the first two. Pictures are multiplied by `input_scale`.
     """
 
     first_convolution = "conv1.weight"
@@ -53,8 +54,10 @@ class AlexNet(nn.Module):
         padding: int,
         towers: int = 1,
         norm: nn.Module | None = None,
+        input_scale: float = 1.0,
     ) -> None:
         super().__init__()
+        self.input_scale = input_scale
         c1, c2, c3, c4, c5 = widths
         self.channels = {4: c1, 8: c2, 16: c5, 32: c5}
         self.least_side = 67 - 2 * padding  # 15, 7, 3 and 1 cells
@@ -70,7 +73,7 @@ class AlexNet(nn.Module):
     def forward(self, images: Tensor) -> dict[int, Tensor]:
         """{stride: features} for stride 4, 8, 16 and 32. Raises ShapeError below `least_side`."""
         refuse_small("this AlexNet", images, self.least_side)
-        f4 = self.norm(self.relu(self.conv1(images)))
+        f4 = self.norm(self.relu(self.conv1(self.input_scale * images)))
         f8 = self.norm(self.relu(self.conv2(self.pool(f4))))
         x = self.relu(self.conv3(self.pool(f8)))
         x = self.relu(self.conv4(x))
@@ -102,7 +105,12 @@ def alexnet_paper(
     start: in conv2, conv4, conv5 and the hidden layers (section 5); elsewhere from 0.
     """
     backbone = AlexNet(
-        (96, 256, 384, 384, 256), in_channels, padding=0, towers=2, norm=ResponseNorm()
+        (96, 256, 384, 384, 256),
+        in_channels,
+        padding=0,
+        towers=2,
+        norm=ResponseNorm(),
+        input_scale=PIXEL_DEVIATION,
     )
     head = FullyConnectedHead(
         256 * BINS**2, num_classes, hidden=hidden, dropout=(0.0, dropout, dropout)

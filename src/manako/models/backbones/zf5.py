@@ -4,7 +4,8 @@ ZF-5 are the five convolutions of Zeiler and Fergus's smaller network (table 1).
 of maxima takes the place of its last pooling, so that three fully connected layers follow on
 pictures of any size. The paper leaves paddings, normalisation and start to its code
 (ShaoqingRen/SPP_net, model-defs/Zeiler_conv5.prototxt), and so do we: the pyramid has the levels
-1, 2, 3, 6 in this order, the response normalisation is within each channel, poolings round up.
+1, 2, 3, 6 in this order, the response normalisation is within each channel, poolings round up, and
+pictures are brought to the size of pixel values, for which normalisation and start are made.
 
 What differs from that file: bins are those of the paper's appendix for every size (the file has
 the windows for 224 pixels, and for two bins a stride of 7 where the paper's rule gives 6), and the
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 
 from manako.models.fully_connected import FullyConnectedClassifier, FullyConnectedHead
 from manako.models.layers.bins import SpatialPyramidPooling
-from manako.models.layers.initialise import normal
+from manako.models.layers.initialise import PIXEL_DEVIATION, normal
 from manako.models.layers.response_norm import SpatialResponseNorm
 from manako.models.layers.sizes import refuse_small
 
@@ -48,7 +49,7 @@ class ZF5(nn.Module):
     def forward(self, images: Tensor) -> dict[int, Tensor]:
         """{stride: features} for stride 2, 4, 8 and 16. Raises ShapeError below `least_side`."""
         refuse_small("ZF-5", images, self.least_side)
-        f2 = self.norm(self.relu(self.conv1(images)))
+        f2 = self.norm(self.relu(self.conv1(PIXEL_DEVIATION * images)))
         f4 = self.pool(f2)
         f8 = self.norm(self.relu(self.conv2(f4)))
         x = self.relu(self.conv3(self.pool(f8)))
