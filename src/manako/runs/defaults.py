@@ -75,8 +75,8 @@ RECIPES: dict[str, Recipe] = {
     # He et al. 2016, section 4.2, with a cosine in place of the steps.
     "resnet_cifar": Recipe(128, 30, "sgd", 0.1, 5e-4, "cosine", warmup=0.05),
     "resnet": Recipe(64, 30, "sgd", 0.05, 5e-4, "cosine", warmup=0.05, label_smoothing=0.1),
-    # Deep and, but for some VGGs, without norms: at the papers' rate (SGD, 0.01) they stand still for
-    # a hundred steps and more, epochs of a small data set; AdamW leaves that plateau sooner.
+    # Deep and, but for some VGGs, without norms: at the papers' rate (SGD, 0.01) they stand still
+    # for a hundred steps and more, epochs of a small data set; AdamW leaves that plateau sooner.
     "alexnet": Recipe(64, 30, "adamw", 3e-4, 1e-2, "cosine", warmup=0.05, clip_norm=5.0),
     "vgg": Recipe(64, 30, "adamw", 3e-4, 1e-2, "cosine", warmup=0.05, clip_norm=5.0),
     # Springenberg et al. 2015, section 3: one of its rates and its decay, with a cosine.
