@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from manako.errors import ShapeError
 from manako.models.protocols import WholeModel
@@ -19,6 +20,11 @@ KINDS = [
     "densenet_bc_40_12",
     "preact_resnet110",
     "resnetv2_18",
+    "alexnet",
+    "alexnet_paper",
+    "vgg11_bn",
+    "all_cnn_c",
+    "spp_zf5",
     "ssd_resnet18",
     "unet",
     "unet_bn",
@@ -27,15 +33,24 @@ KINDS = [
 
 def small_size(name):
     sizes = {"classification": (32, 32), "detection": (64, 64), "segmentation": (16, 32)}
-    return (28, 28) if name == "lenet5" else sizes[model_info(name).task]
+    info = model_info(name)
+    if name == "lenet5" or info.least_side > 32:
+        return info.least_side, info.least_side
+    return sizes[info.task]
+
+
+def light_options(name):
+    """Options that make a large network of this kind a light one."""
+    if name.startswith("unet"):
+        return {"width": 16}
+    return {"hidden": 64} if "hidden" in model_info(name).options else {}
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def case(request, build, random_images):
     """One network of every kind, and two pictures for it."""
     channels = model_info(request.param).in_channels
-    options = {"width": 16} if request.param.startswith("unet") else {}
-    model = build(request.param, in_channels=channels, **options)
+    model = build(request.param, in_channels=channels, **light_options(request.param))
     return model, random_images(2, channels, *small_size(request.param))
 
 
@@ -63,12 +78,41 @@ def test_every_name_runs_forward_and_backward(name):
         assert (parameter.grad is not None) == parameter.requires_grad, parameter_name
 
 
+class Recorded(TorchDispatchMode):
+    """The names of all operations."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_operation_is_one_that_deterministic_training_on_cuda_refuses(name):
+    """See `torch.use_deterministic_algorithms`, which a run switches on."""
+    with torch.device("meta"):
+        model = MODELS[name].build(num_classes=3, in_channels=3).train()
+        images = torch.zeros(2, 3, *small_size(name))
+
+    with Recorded() as recorded:
+        model(images)
+
+    pools = {"_adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool3d"}
+    others = {"reflection_pad2d", "upsample_bilinear2d", "upsample_bicubic2d", "grid_sampler_2d"}
+    assert "convolution" in recorded.names
+    assert not recorded.names & (pools | others)
+
+
 def test_every_trained_parameter_gets_a_finite_gradient_and_twice_the_same(case):
     model, images = case
     model.train()
     runs = []
 
     for _ in range(2):
+        torch.manual_seed(0)  # for dropout
         model.zero_grad()
         raw = outputs(model(images))
         (raw * torch.linspace(-1, 1, len(raw))).sum().backward()
@@ -159,8 +203,7 @@ def test_the_least_size_works_and_one_pixel_less_is_refused_with_that_size(name,
 @torch.no_grad()
 @pytest.mark.parametrize("name", KINDS)
 def test_the_least_size_gives_finite_values_in_training_too(name, build, random_images):
-    options = {"width": 16} if name.startswith("unet") else {}
-    model = build(name, **options)
+    model = build(name, **light_options(name))
 
     raw = model.train()(random_images(2, 3, model.least_side, model.least_side))
 

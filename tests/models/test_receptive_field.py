@@ -63,6 +63,11 @@ def test_networks_of_torchvision_have_the_published_receptive_fields(name, expec
         ("densenet121", (7 + 2 * 2) + 6 * 8 + 4 + 12 * 16 + 8 + 24 * 32 + 16 + 16 * 64),
         ("densenet_bc_100_12", 3 + 16 * 2 + 1 + 16 * 4 + 2 + 16 * 8),
         ("quick32", 2 + (2 + 1 + 4) + (4 + 2 + 8) + (8 + 4 + 16)),
+        ("alexnet", 195),  # the figures published for these two, see above
+        ("vgg16", 212),
+        ("all_cnn_c", 3 + 2 + 2 + 3 * 4 + 8),
+        # The convolutions and poolings alone see 139; the two norms look at one cell more each way.
+        ("spp_zf5", 139 + 2 * 2 + 2 * 8),
         ("lenet5", 5 + 1 + 8 + 2),
         ("lenet5_paper", 32),
     ],

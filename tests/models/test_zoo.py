@@ -64,6 +64,22 @@ REFERENCE_PARAMS = {
     ("preact_resnet164", 100, 3): 1_726_388,
     ("preact_resnet1001", 10, 3): 10_327_706,
     ("preact_resnet1001", 100, 3): 10_350_836,
+    ("alexnet", 1000, 3): 61_100_840,
+    ("alexnet_paper", 1000, 3): 60_965_224,
+    ("alexnet_paper", 21, 3): 56_954_261,  # R-CNN's for the 20 classes of VOC and background
+    ("vgg11", 1000, 3): 132_863_336,
+    ("vgg11_bn", 1000, 3): 132_868_840,
+    ("vgg13", 1000, 3): 133_047_848,
+    ("vgg13_bn", 1000, 3): 133_053_736,
+    ("vgg16", 1000, 3): 138_357_544,
+    ("vgg16", 21, 3): 134_346_581,
+    ("vgg16_bn", 1000, 3): 138_365_992,
+    ("vgg19", 1000, 3): 143_667_240,
+    ("vgg19_bn", 1000, 3): 143_678_248,
+    ("all_cnn_c", 10, 3): 1_369_738,
+    ("all_cnn_c", 100, 3): 1_387_108,
+    ("spp_zf5", 1000, 3): 77_037_672,
+    ("spp_zf5", 21, 3): 73_026_709,
     ("unet", 2, 1): 31_030_658,
     ("unet", 2, 3): 31_031_810,
     ("unet_bn", 10, 3): 3_791_754,
@@ -102,6 +118,17 @@ REFERENCE_GMACS = {
     "preact_resnet110": 0.252888,
     "preact_resnet164": 0.244501,
     "preact_resnet1001": 1.48785,
+    "alexnet": 0.714188,
+    "alexnet_paper": 0.724407,
+    "vgg11": 7.60909,
+    "vgg11_bn": 7.60909,
+    "vgg13": 11.3085,
+    "vgg13_bn": 11.3085,
+    "vgg16": 15.4703,
+    "vgg16_bn": 15.4703,
+    "vgg19": 19.6321,
+    "vgg19_bn": 19.6321,
+    "all_cnn_c": 0.270798,
     "unet": 192.384,
     "unet_bn": 79.5408,
 }
@@ -183,16 +210,23 @@ def test_multiply_adds_are_those_of_the_reference(name, expected):
         "densenet_bc_100_12",
         "preact_resnet110",
         "resnetv2_18",
+        "alexnet",
+        "alexnet_paper",
+        "vgg11",
+        "all_cnn_c",
+        "spp_zf5",
         "ssd_resnet18",
         "unet_bn",
     ],
 )
 def test_a_fresh_model_gives_finite_output_of_moderate_size(name, random_images):
     info = model_info(name)
-    size_hw = info.size_hw if max(info.size_hw) <= 32 else (64, 64)
+    side = max(64, info.least_side)
+    size_hw = info.size_hw if max(info.size_hw) <= 32 else (side, side)
+    narrow = {"hidden": 512} if "hidden" in info.options else {}
     torch.manual_seed(0)
 
-    model = create_model(name, num_classes=4, in_channels=info.in_channels)
+    model = create_model(name, num_classes=4, in_channels=info.in_channels, **narrow)
     raw = model(random_images(2, info.in_channels, *size_hw))
 
     logits = raw.class_logits if info.task == "detection" else raw
@@ -235,6 +269,7 @@ def test_info_lists_options_and_weights():
     assert model_info("resnetv2_50").options == {"stochastic_depth": 0.0, "dropout": 0.0}
     assert model_info("densenet121").weights == ("recognizer", "torchvision", "timm")
     assert model_info("resnetv2_50").weights == ("recognizer", "timm")
+    assert model_info("vgg16").options == {"dropout": 0.5, "hidden": 4096}
     assert "ImageNet" in model_info("resnet50").licences["torchvision"]
 
 

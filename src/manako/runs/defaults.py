@@ -79,6 +79,12 @@ RECIPES: dict[str, Recipe] = {
     "densenet": Recipe(64, 30, "sgd", 0.1, 1e-4, "cosine", warmup=0.05),
     # He et al. 2016, "Identity Mappings", appendix, with a cosine in place of the steps.
     "preact_resnet": Recipe(128, 30, "sgd", 0.1, 1e-4, "cosine", warmup=0.05),
+    # Deep and, but for some VGGs, without norms: at the papers' rate (SGD, 0.01) they stand still
+    # for a hundred steps and more, epochs of a small data set; AdamW leaves that plateau sooner.
+    "alexnet": Recipe(64, 30, "adamw", 3e-4, 1e-2, "cosine", warmup=0.05, clip_norm=5.0),
+    "vgg": Recipe(64, 30, "adamw", 3e-4, 1e-2, "cosine", warmup=0.05, clip_norm=5.0),
+    # Springenberg et al. 2015, section 3: one of its rates and its decay, with a cosine.
+    "all_cnn": Recipe(128, 30, "sgd", 0.05, 1e-3, "cosine", warmup=0.05, clip_norm=5.0),
     "ssd": Recipe(
         16, 60, "adamw", 1e-3, 1e-2, "cosine", warmup=0.05, clip_norm=5.0, average_decay=0.99
     ),
@@ -95,6 +101,9 @@ _FAMILIES = {  # recipe -> the names of the models that it is for, the first mat
     "resnet": r"(wide_)?resnet.*",
     "densenet": r"densenet.*",
     "preact_resnet": r"preact_resnet.*",
+    "alexnet": r"alexnet.*|spp_.*",
+    "vgg": r"vgg.*",
+    "all_cnn": r"all_cnn.*",
     "ssd": r"ssd_.*",
     "unet": r"unet.*",
 }

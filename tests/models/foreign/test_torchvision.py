@@ -5,22 +5,13 @@ import torch
 import torchvision
 
 from manako.models.foreign.torchvision import from_torchvision
-from manako.models.zoo import MODELS
+from manako.models.zoo import MODELS, list_models
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "resnet18",
-        "resnet50",
-        "wide_resnet50_2",
-        "wide_resnet101_2",
-        "densenet121",
-        "densenet161",
-        "densenet169",
-        "densenet201",
-    ],
-)
+NAMES = [name for name in list_models("classification") if "torchvision" in MODELS[name].layouts]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_tensor_of_torchvision_finds_its_place_and_shape(name):
     with torch.device("meta"):
         theirs = getattr(torchvision.models, name)()

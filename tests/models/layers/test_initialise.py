@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from manako.models.layers.initialise import kaiming_normal
+from manako.models.layers.initialise import kaiming_normal, normal
 
 
 def test_convolutions_are_drawn_for_their_outputs_and_biases_are_zero():
@@ -24,3 +24,15 @@ def test_norms_and_linear_layers_are_left_alone():
     kaiming_normal(module)
 
     assert all(map(torch.equal, before, module.parameters()))
+
+
+def test_convolutions_and_linear_layers_are_drawn_with_the_asked_deviation():
+    module = nn.Sequential(nn.Conv2d(8, 256, 5, bias=False), nn.BatchNorm2d(4), nn.Linear(300, 200))
+
+    normal(module, std=0.03)
+
+    for layer in (module[0], module[2]):
+        assert layer.weight.std().item() == pytest.approx(0.03, rel=0.02)
+        assert abs(layer.weight.mean().item()) < 1e-3
+    assert torch.equal(module[2].bias, torch.zeros(200))
+    assert torch.equal(module[1].weight, torch.ones(4))

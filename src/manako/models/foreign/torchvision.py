@@ -24,6 +24,27 @@ DENSENET = Family(
 FAMILIES = (
     DENSENET,
     Family(mark=r"layer1[.]0[.]conv1[.]", rules=((r"fc[.]", "head."),)),  # ResNet
+    Family(  # AlexNet
+        mark=r"classifier[.]4[.]",
+        rules=(
+            (r"features[.]0[.]", "conv1."),
+            (r"features[.]3[.]", "conv2."),
+            (r"features[.]6[.]", "conv3."),
+            (r"features[.]8[.]", "conv4."),
+            (r"features[.]10[.]", "conv5."),
+            (r"classifier[.]1[.]", "head.fc6."),
+            (r"classifier[.]4[.]", "head.fc7."),
+            (r"classifier[.]6[.]", "head.fc8."),
+        ),
+    ),
+    Family(  # VGG: each has a convolution in one of these two places, and no other network has
+        mark=r"features[.]1[12][.]weight",
+        rules=(
+            (r"classifier[.]0[.]", "head.fc6."),
+            (r"classifier[.]3[.]", "head.fc7."),
+            (r"classifier[.]6[.]", "head.fc8."),
+        ),
+    ),
 )
 
 

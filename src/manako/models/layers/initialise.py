@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from torch import nn
 
+PIXEL_DEVIATION = 57.0
+"""The standard deviation of ImageNet's pixels, of 255. Early networks are given pixels less their
+mean, and their starts and constants suit values of that size: they multiply pictures, which come
+to a model with a deviation of about 1, by this number."""
+
 
 def kaiming_normal(module: nn.Module) -> None:
     """Draw every convolution inside `module` from N(0, sqrt(2 / n)) and set its bias to zero.
@@ -15,5 +20,14 @@ def kaiming_normal(module: nn.Module) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+def normal(module: nn.Module, std: float) -> None:
+    """Draw every convolution and linear layer inside `module` from N(0, `std`); biases are zero."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.normal_(layer.weight, std=std)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
