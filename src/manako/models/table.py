@@ -9,6 +9,7 @@ from typing import Literal
 
 from torch import nn
 
+from manako.models.backbones.googlenet import googlenet, googlenet_paper
 from manako.models.backbones.lenet5 import LeNet5
 from manako.models.backbones.lenet5_paper import LeNet5Paper
 from manako.models.backbones.quick32 import Quick32, Quick32Features
@@ -106,6 +107,7 @@ def _ssd(
 
 LENET = Paper("Gradient-Based Learning Applied to Document Recognition", 1998)
 RESNET = Paper("Deep Residual Learning for Image Recognition", 2016, "1512.03385")
+GOOGLENET = Paper("Going Deeper with Convolutions", 2014, "1409.4842")
 WIDE_RESNET = Paper("Wide Residual Networks", 2016, "1605.07146")
 QUICK32 = Paper("94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, "2404.00498")
 SSD_PAPER = Paper("SSD: Single Shot MultiBox Detector", 2016, "1512.02325")
@@ -218,6 +220,26 @@ MODELS: dict[str, Entry] = {
     "wrn_52_1": _wide_cifar10(52, 1, 758_362),
     "wide_resnet50_2": _imagenet(wide_resnet50_2, 68_883_240, paper=WIDE_RESNET),
     "wide_resnet101_2": _imagenet(wide_resnet101_2, 126_886_696, paper=WIDE_RESNET),
+    # With both auxiliary heads; without them 6,624,904 and 6,998,552.
+    "googlenet": Entry(
+        build=googlenet,
+        task="classification",
+        paper=GOOGLENET,
+        params=13_004_888,
+        num_classes=1000,
+        size_hw=(224, 224),
+        reference="torchvision.models.googlenet",
+        layouts=TORCHVISION,
+    ),
+    "googlenet_paper": Entry(
+        build=googlenet_paper,
+        task="classification",
+        paper=GOOGLENET,
+        params=13_378_280,
+        num_classes=1000,
+        size_hw=(224, 224),
+        reference="the paper, table 1 and figure 3, and BVLC/caffe bvlc_googlenet",
+    ),
     "ssd_resnet18": _voc(resnet18, 12_574_928),
     "ssd_resnet34": _voc(resnet34, 22_683_088),
     "ssd_resnet50": _voc(resnet50, 27_522_256),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-OUTSIDE = ("head.", "map_norm.", "mean_norm.")
+OUTSIDE = ("head.", "map_norm.", "mean_norm.", "auxiliary.")
 """The parts of a classifier that are not in its backbone."""
 
 

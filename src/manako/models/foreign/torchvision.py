@@ -14,6 +14,14 @@ from manako.models.foreign.renaming import Family, rename
 
 FAMILIES = (
     Family(mark=r"layer1[.]0[.]conv1[.]", rules=((r"fc[.]", "head."),)),  # ResNet
+    Family(  # GoogLeNet
+        mark=r"inception3a[.]",
+        rules=(
+            (r"fc[.]", "head."),
+            (r"aux1[.]", "auxiliary.4a."),
+            (r"aux2[.]", "auxiliary.4d."),
+        ),
+    ),
 )
 
 
