@@ -57,6 +57,9 @@ def test_networks_of_torchvision_have_the_published_receptive_fields(name, expec
         ("wide_resnet50_2", 427),
         ("resnet20", 3 + 6 * 2 + (2 + 5 * 4) + (4 + 5 * 8)),
         ("wrn_16_4", 3 + 4 * 2 + (2 + 3 * 4) + (4 + 3 * 8)),
+        # Each stride: the pooling before it, then its convolutions.
+        ("googlenet", 7 + 4 + 2 * 4 + 8 + 2 * 2 * 8 + 16 + 5 * 2 * 16 + 16 + 2 * 2 * 32),
+        ("googlenet_paper", 7 + 4 + 2 * 4 + 8 + 2 * 4 * 8 + 16 + 5 * 4 * 16 + 32 + 2 * 4 * 32),
         ("quick32", 2 + (2 + 1 + 4) + (4 + 2 + 8) + (8 + 4 + 16)),
         ("lenet5", 5 + 1 + 8 + 2),
         ("lenet5_paper", 32),

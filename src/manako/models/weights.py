@@ -90,12 +90,13 @@ def load_source(
     Errors: ArtefactError naming the first tensors that do not fit or are not finite; UsageError
     for class names that are not as many as the model's classes.
     """
-    wanted = model.state_dict()
+    wanted: Mapping[str, Tensor] = model.state_dict()
     rows = model.class_rows() if isinstance(model, WholeModel) else {}
     parts = model.auxiliary_parts if isinstance(model, WithAuxiliary) else ()
     source, wanted, auxiliary_note = _fit_auxiliary(source, wanted, parts)
     rows = {name: layout for name, layout in rows.items() if name in wanted}
-    backbone_only = source.foreign and not rows.keys() <= source.tensors.keys()
+    answering = {name for name in rows if not belongs(name, parts)}
+    backbone_only = source.foreign and not answering <= source.tensors.keys()
     if backbone_only:
         rows = {}
         wanted = _backbone(wanted)

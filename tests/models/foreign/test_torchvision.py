@@ -16,3 +16,15 @@ def test_every_tensor_of_torchvision_finds_its_place_and_shape(name):
 
     wanted = {key: tensor.shape for key, tensor in ours.state_dict().items()}
     assert {key: tensor.shape for key, tensor in converted.items()} == wanted
+
+
+@pytest.mark.parametrize("auxiliary", [True, False])
+def test_every_tensor_of_torchvisions_googlenet_finds_its_place_and_shape(auxiliary):
+    with torch.device("meta"):
+        theirs = torchvision.models.googlenet(aux_logits=auxiliary, init_weights=False)
+        ours = MODELS["googlenet"].build(num_classes=1000, in_channels=3, auxiliary=auxiliary)
+
+    converted = from_torchvision(theirs.state_dict())
+
+    wanted = {key: tensor.shape for key, tensor in ours.state_dict().items()}
+    assert {key: tensor.shape for key, tensor in converted.items()} == wanted
