@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from manako.losses.classification import with_auxiliary
 from manako.models.backbones.googlenet import googlenet, googlenet_paper
+from manako.models.foreign.published import IMAGENET, published
 from manako.models.foreign.torchvision import from_torchvision
 from manako.structures import ClassRaw
 from networks import (
@@ -56,6 +57,20 @@ def test_logits_feature_maps_and_input_gradients_equal_torchvisions(both):
     assert len(ours) == 7
     for found, other in zip(ours, expected, strict=True):
         assert difference(found, other) < CLOSE
+
+
+def test_pictures_for_the_published_weights_are_normalised_as_torchvisions_network_does():
+    file = published("googlenet")
+    pictures = torch.rand(2, 3, 4, 5, generator=torch.Generator().manual_seed(0)).double()
+    with torch.device("meta"):
+        network = torchvision.models.googlenet(init_weights=False, transform_input=True)
+
+    def normalised(mean, std):
+        return (pictures - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+
+    found = normalised(file.mean, file.std)
+
+    torch.testing.assert_close(found, network._transform_input(normalised(*IMAGENET)))
 
 
 def loss(raw):

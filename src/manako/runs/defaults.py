@@ -75,6 +75,10 @@ RECIPES: dict[str, Recipe] = {
     # He et al. 2016, section 4.2, with a cosine in place of the steps.
     "resnet_cifar": Recipe(128, 30, "sgd", 0.1, 5e-4, "cosine", warmup=0.05),
     "resnet": Recipe(64, 30, "sgd", 0.05, 5e-4, "cosine", warmup=0.05, label_smoothing=0.1),
+    # Huang et al. 2017, section 4.2, with a cosine in place of the steps.
+    "densenet": Recipe(64, 30, "sgd", 0.1, 1e-4, "cosine", warmup=0.05),
+    # He et al. 2016, "Identity Mappings", appendix, with a cosine in place of the steps.
+    "preact_resnet": Recipe(128, 30, "sgd", 0.1, 1e-4, "cosine", warmup=0.05),
     "googlenet": Recipe(64, 30, "sgd", 0.05, 5e-4, "cosine", warmup=0.05, label_smoothing=0.1),
     # Without norms: rate, decay and batch of BVLC's quick_solver.prototxt.
     "googlenet_paper": Recipe(32, 60, "sgd", 0.01, 2e-4, "cosine", warmup=0.05, clip_norm=5.0),
@@ -92,6 +96,8 @@ _FAMILIES = {  # recipe -> the names of the models that it is for, the first mat
     "lenet5_paper": r"lenet5_paper",
     "resnet_cifar": r"resnet(20|32|44|56|110)|wrn_.*",
     "resnet": r"(wide_)?resnet.*",
+    "densenet": r"densenet.*",
+    "preact_resnet": r"preact_resnet.*",
     "googlenet": r"googlenet",
     "googlenet_paper": r"googlenet_paper",
     "ssd": r"ssd_.*",

@@ -46,7 +46,7 @@ class Classification:
     def loss(
         self, raw: Tensor | ClassRaw, targets: Sequence[ClassTarget | MixedTarget]
     ) -> dict[str, Tensor]:
-        """Cross-entropy, labels smoothed and classes weighted where asked for; see `with_auxiliary`."""
+        """Cross-entropy, smoothed and weighted where asked for; of auxiliary logits, too."""
         weights = None if self.class_weights is None else torch.tensor(self.class_weights)
         of_logits = partial(
             cross_entropy,

@@ -37,7 +37,7 @@ class Multilabel:
         return {} if self.temperature == 1 else {"temperature": self.temperature}
 
     def loss(self, raw: Tensor | ClassRaw, targets: Sequence[LabelsTarget]) -> dict[str, Tensor]:
-        """Binary cross-entropy over all classes, weighted where asked for; see `with_auxiliary`."""
+        """Binary cross-entropy, weighted where asked for; of auxiliary logits, too."""
         weights = None if self.class_weights is None else torch.tensor(self.class_weights)
         of_logits = partial(binary_cross_entropy, targets=targets, class_weights=weights)
         return with_auxiliary(raw, of_logits)

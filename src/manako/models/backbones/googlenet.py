@@ -9,7 +9,7 @@ two response normalisations, a 3x3 convolution in the branch of the 5x5 (a slip 
 weights keep, pytorch/vision issue 906), 2x2 in the last max-pooling, and another dropout and start.
 Parameters of both have torchvision's names, so that its weights load. The weights that it
 publishes were trained on pictures brought to a mean and a deviation of 0.5 (its `transform_input`);
-that is preparation and no part of this network.
+that is preparation and no part of this network. The auxiliary heads in its file were not trained.
 
 Two auxiliary classifiers look at the maps after modules 4a and 4d while training (section 5); in
 evaluation they rest. They pool those maps to 4 x 4 cells whatever their size, as `Windows` says.
