@@ -51,7 +51,7 @@ def largest_difference(
 
     def note(kind: str) -> torch.utils.hooks.RemovableHandle:
         def hook(module, inputs, raw):
-            parts = [raw] if isinstance(raw, torch.Tensor) else [raw.class_logits, raw.offsets]
+            parts = [raw] if isinstance(raw, torch.Tensor) else raw.learned
             rows = torch.cat([part.flatten(1) for part in parts], dim=1)
             raws[kind].extend(rows)
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from manako.structures import ClassRaw
+
 CLOSE = 1e-9
 
 
@@ -85,10 +87,8 @@ def outputs(networks: Pair) -> tuple[list[Tensor], list[Tensor]]:
 
 def _run_ours(networks: Pair) -> list[Tensor]:
     images, model = networks.images.clone().requires_grad_(), networks.ours.eval()
-    maps: dict[int, Tensor] = {}
-    hook = model.backbone.register_forward_hook(lambda _, __, found: maps.update(found))
-    logits = model(images)
-    hook.remove()
+    maps = model.backbone(images) if networks.maps else {}
+    logits = ClassRaw.of(model(images)).logits
     return [logits, *(maps[stride] for stride in networks.maps), _gradient(logits, images)]
 
 

@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from manako.errors import DataError, ShapeError, UsageError
-from manako.losses.classification import binary_cross_entropy, cross_entropy
-from manako.structures import ClassTarget, LabelsTarget, MaskTarget, MixedTarget
+from manako.losses.classification import binary_cross_entropy, cross_entropy, with_auxiliary
+from manako.structures import ClassRaw, ClassTarget, LabelsTarget, MaskTarget, MixedTarget
 
 
 def random_logits(pictures=5, classes=4, dtype=torch.float64):
@@ -196,3 +196,27 @@ def test_what_does_not_fit_is_refused_for_shares_and_several_labels_too():
         binary_cross_entropy(logits, [LabelsTarget(())], class_weights=torch.ones(4))
     with pytest.raises(ShapeError, match="logits must have shape"):
         binary_cross_entropy(torch.zeros(3), [])
+
+
+def test_auxiliary_logits_add_three_tenths_of_their_losses():
+    logits, labels = random_logits(pictures=6), [0, 3, 3, 1, 2, 0]
+    answer, *inner = logits, logits.flip(0), 2 * logits
+    targets = [ClassTarget(label) for label in labels]
+
+    losses = with_auxiliary(
+        ClassRaw(answer, tuple(inner)), lambda one: cross_entropy(one, targets, label_smoothing=0.1)
+    )
+
+    assert list(losses) == ["cross_entropy", "auxiliary"]
+    expected = [by_definition(one, labels, 0.1) for one in (answer, *inner)]
+    assert float(losses["cross_entropy"]) == pytest.approx(expected[0], rel=1e-9)
+    assert float(losses["auxiliary"]) == pytest.approx(0.3 * sum(expected[1:]), rel=1e-9)
+
+
+@pytest.mark.parametrize("wrap", [ClassRaw, lambda logits: logits])
+def test_without_auxiliary_logits_the_loss_stands_alone(wrap):
+    logits = random_logits()
+
+    losses = with_auxiliary(wrap(logits), lambda one: {"loss": one.sum()})
+
+    assert losses == {"loss": logits.sum()}

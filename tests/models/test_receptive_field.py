@@ -62,6 +62,9 @@ def test_networks_of_torchvision_have_the_published_receptive_fields(name, expec
         # The stem, the 3x3 of each layer, and the 2x2 of each transition.
         ("densenet121", (7 + 2 * 2) + 6 * 8 + 4 + 12 * 16 + 8 + 24 * 32 + 16 + 16 * 64),
         ("densenet_bc_100_12", 3 + 16 * 2 + 1 + 16 * 4 + 2 + 16 * 8),
+        # Each stride: the pooling before it, then its convolutions.
+        ("googlenet", 7 + 4 + 2 * 4 + 8 + 2 * 2 * 8 + 16 + 5 * 2 * 16 + 16 + 2 * 2 * 32),
+        ("googlenet_paper", 7 + 4 + 2 * 4 + 8 + 2 * 4 * 8 + 16 + 5 * 4 * 16 + 32 + 2 * 4 * 32),
         ("quick32", 2 + (2 + 1 + 4) + (4 + 2 + 8) + (8 + 4 + 16)),
         ("alexnet", 195),  # the figures published for these two, see above
         ("vgg16", 212),

@@ -59,6 +59,7 @@ def test_stages_stand_in_the_order_of_the_computation(name):
         ("densenet_bc_100_12", 5),
         ("preact_resnet164", 5),
         ("resnetv2_50", 6),
+        ("googlenet", 6),
         ("ssd_resnet18", 6),
         ("alexnet", 8),
         ("alexnet_paper", 8),

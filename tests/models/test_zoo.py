@@ -5,6 +5,7 @@ import torch
 
 from manako.errors import UnknownName, UsageError
 from manako.models.zoo import MODELS, create_model, list_models, model_info
+from manako.structures import ClassRaw
 
 REFERENCE_PARAMS = {
     ("lenet5", 10, 1): 61_706,
@@ -80,6 +81,8 @@ REFERENCE_PARAMS = {
     ("all_cnn_c", 100, 3): 1_387_108,
     ("spp_zf5", 1000, 3): 77_037_672,
     ("spp_zf5", 21, 3): 73_026_709,
+    ("googlenet", 1000, 3): 13_004_888,
+    ("googlenet_paper", 1000, 3): 13_378_280,
     ("unet", 2, 1): 31_030_658,
     ("unet", 2, 3): 31_031_810,
     ("unet_bn", 10, 3): 3_791_754,
@@ -129,6 +132,9 @@ REFERENCE_GMACS = {
     "vgg19": 19.6321,
     "vgg19_bn": 19.6321,
     "all_cnn_c": 0.270798,
+    # For an answer: the auxiliary heads rest.
+    "googlenet": 1.49838,
+    "googlenet_paper": 1.58267,
     "unet": 192.384,
     "unet_bn": 79.5408,
 }
@@ -215,6 +221,8 @@ def test_multiply_adds_are_those_of_the_reference(name, expected):
         "vgg11",
         "all_cnn_c",
         "spp_zf5",
+        "googlenet",
+        "googlenet_paper",
         "ssd_resnet18",
         "unet_bn",
     ],
@@ -229,9 +237,11 @@ def test_a_fresh_model_gives_finite_output_of_moderate_size(name, random_images)
     model = create_model(name, num_classes=4, in_channels=info.in_channels, **narrow)
     raw = model(random_images(2, info.in_channels, *size_hw))
 
-    logits = raw.class_logits if info.task == "detection" else raw
-    assert logits.isfinite().all()
-    assert 0.01 < logits.std() < 20
+    if info.task == "classification":
+        raw = ClassRaw.of(raw)
+    for logits in (raw,) if torch.is_tensor(raw) else raw.learned[:1]:
+        assert logits.isfinite().all()
+        assert 0.01 < logits.std() < 20
 
 
 def test_names_are_listed_by_task_and_pattern_in_the_order_of_the_table():
@@ -270,6 +280,12 @@ def test_info_lists_options_and_weights():
     assert model_info("densenet121").weights == ("recognizer", "torchvision", "timm")
     assert model_info("resnetv2_50").weights == ("recognizer", "timm")
     assert model_info("vgg16").options == {"dropout": 0.5, "hidden": 4096}
+    assert model_info("googlenet_paper").options == {
+        "auxiliary": True,
+        "dropout": 0.4,
+        "auxiliary_dropout": 0.7,
+    }
+    assert model_info("googlenet_paper").weights == ("recognizer",)
     assert "ImageNet" in model_info("resnet50").licences["torchvision"]
 
 
@@ -285,6 +301,7 @@ def test_options_arrive_in_the_type_that_the_model_declares():
     assert model.backbone.stage1.bn1.momentum == 1.0
     assert create_model("lenet5", size=32).fixed_size_hw == (32, 32)
     assert create_model("wrn_16_4", dropout="0.3").backbone.layer1[0].dropout.p == 0.3
+    assert not create_model("googlenet", auxiliary="false").auxiliary
 
 
 def test_options_of_a_densenet_and_of_a_pre_activation_resnet_reach_their_layers():

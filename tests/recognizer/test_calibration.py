@@ -1,5 +1,7 @@
 """Temperature and threshold of a recognizer whose network hands its answer through."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,7 @@ from manako.recognizer.calibration import calibrate, unknown_threshold, with_thr
 from manako.recognizer.evaluation import RawBatch, evaluate, raw_batches, scored
 from manako.structures import (
     ClassPrediction,
+    ClassRaw,
     ClassTarget,
     Frame,
     LabelsPrediction,
@@ -74,6 +77,20 @@ def test_an_answer_that_is_too_sure_is_cooled_down_and_its_label_stays():
     labels = [[one.label for one in each.predictions] for each in (before, after)]
     assert labels[0] == labels[1]
     assert str(found).startswith(f"temperature {found.temperature:.2f}, expected calibration error")
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+def test_logits_in_a_record_are_calibrated_as_they_are_without(task):
+    logits, targets = sure_case()
+    if task == "multilabel":
+        targets = [LabelsTarget((target.label,)) for target in targets]
+    batches = batches_of(logits, targets)
+    wrapped = [replace(batch, raw=ClassRaw(batch.raw)) for batch in batches]
+
+    found, expected = (calibrate(recognizer(task), each) for each in (wrapped, batches))
+
+    assert found == expected
+    assert found.temperature > 1
 
 
 def test_at_most_5_percent_of_the_right_answers_fall_below_the_threshold():

@@ -13,6 +13,7 @@ from manako.errors import ArtefactError, DataError, NumericError, UsageError
 from manako.models.zoo import create_model
 from manako.recognizer import Recognizer, RecognizerSpec, load_recognizer
 from manako.recognizer.recognizer import read_picture
+from manako.structures import ClassRaw
 from manako.training.precision import seeded
 
 
@@ -298,3 +299,31 @@ def test_weights_of_another_shape_are_refused(tmp_path):
 
     with pytest.raises(ArtefactError, match=r"has shape \(2,"):
         load_recognizer(tmp_path / "saved")
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_a_network_with_auxiliary_heads_answers_by_its_logits_and_is_kept(tmp_path, mirror):
+    known = recognizer(model="googlenet_paper", size_hw=(32, 32), mirror=mirror)
+    array = pixels(32, 32)
+    known.save(tmp_path / "kept")
+
+    answer, again = known(array), load_recognizer(tmp_path / "kept")(array)
+
+    image = torch.from_numpy(array).permute(2, 0, 1)[None]
+    images = known.spec.preparation.normalise(image)
+    with torch.inference_mode():
+        logits = known.model.eval()(images).logits
+        if mirror:
+            logits = (logits + known.model(images.flip(-1)).logits) / 2
+    torch.testing.assert_close(answer.probabilities, logits.softmax(1)[0])
+    assert torch.equal(again.probabilities, answer.probabilities)
+
+
+def test_an_auxiliary_answer_that_is_not_finite_is_found():
+    class Broken(torch.nn.Module):
+        def forward(self, images):
+            logits = torch.zeros(len(images), 2)
+            return ClassRaw(logits, (logits / 0,))
+
+    with pytest.raises(NumericError, match="answer is not a finite number"):
+        Recognizer(Broken(), spec())(pixels())

@@ -21,6 +21,8 @@ def test_every_model_has_a_recipe():
     assert recipes["densenet_bc_100_12"] is RECIPES["densenet"]
     assert recipes["preact_resnet110"] is RECIPES["preact_resnet"]
     assert recipes["resnetv2_50"] is RECIPES["resnet"]
+    assert recipes["googlenet"] is RECIPES["googlenet"]
+    assert recipes["googlenet_paper"] is RECIPES["googlenet_paper"]
     assert recipes["ssd_resnet18"] is RECIPES["ssd"]
     assert all(recipe in RECIPES.values() for recipe in recipes.values())
 

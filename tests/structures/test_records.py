@@ -13,6 +13,7 @@ from manako.structures import (
     Batch,
     BoxTargets,
     ClassPrediction,
+    ClassRaw,
     ClassTarget,
     Detections,
     Frame,
@@ -116,6 +117,10 @@ REFUSED = {
         lambda: AnchorRaw(torch.zeros(2, 5, 3), torch.zeros(2, 5, 4), torch.zeros(4, 5)),
         r"anchors_xyxy must have shape \(5, 4\), not \(4, 5\)",
     ),
+    "auxiliary": (
+        lambda: ClassRaw(torch.zeros(2, 3), (torch.zeros(2, 3), torch.zeros(2, 4))),
+        r"auxiliary logits must have shape \(2, 3\), not \(2, 4\)",
+    ),
 }
 
 
@@ -193,3 +198,16 @@ def test_only_objects_at_or_above_the_score_are_kept():
     assert sure.scores.tolist() == [0.75, 0.5]
     assert sure.boxes_xyxy.equal(BOXES[:2])
     assert sure.labels.tolist() == [2, 0]
+
+
+def test_the_raw_output_of_any_classifier_has_logits():
+    logits, inner = torch.zeros(2, 3), torch.ones(2, 3)
+    raw = ClassRaw(logits, (inner,))
+
+    assert ClassRaw.of(raw) is raw
+    assert ClassRaw.of(logits).logits is logits
+    assert ClassRaw.of(logits).auxiliary == ()
+    assert [one is other for one, other in zip(raw.learned, (logits, inner), strict=True)] == [
+        True,
+        True,
+    ]

@@ -6,6 +6,7 @@ from manako.metrics.protocol import Metric
 from manako.structures import (
     AnchorRaw,
     BoxTargets,
+    ClassRaw,
     ClassTarget,
     Frame,
     LabelsTarget,
@@ -131,3 +132,32 @@ def test_detections_are_not_averaged():
 
     with pytest.raises(UsageError, match="mirrored pictures is not defined for detection"):
         create_task("detection", CLASSES).mean_of_mirrored(raw, raw)
+
+
+@pytest.mark.parametrize("name", ["classification", "multilabel"])
+def test_auxiliary_logits_are_learned_from_and_have_no_say_in_the_answer(name):
+    task = create_task(name, CLASSES, temperature=2.0)
+    logits, targets = raw_and_targets(name)
+    raw = ClassRaw(logits, (logits.flip(0), 3 * logits))
+
+    losses = task.loss(raw, targets)
+
+    (own,) = task.loss(logits, targets).values()
+    inner = [sum(task.loss(one, targets).values()) for one in raw.auxiliary]
+    torch.testing.assert_close(list(losses.values()), [own, 0.3 * sum(inner)])
+    assert task.weight(raw, targets) == task.weight(logits, targets)
+    plain = task.decode(logits, [FRAME, FRAME])
+    for one, other in zip(task.decode(raw, [FRAME, FRAME]), plain, strict=True):
+        assert torch.equal(one.probabilities, other.probabilities)
+
+
+@pytest.mark.parametrize("name", ["classification", "multilabel"])
+def test_mirrored_answers_of_either_kind_are_averaged(name):
+    task = create_task(name, CLASSES)
+    logits, _ = raw_and_targets(name)
+    other = logits.flip(1)
+
+    found = task.mean_of_mirrored(ClassRaw(logits), ClassRaw(other))
+
+    assert torch.equal(found, task.mean_of_mirrored(logits, other))
+    torch.testing.assert_close(found, (logits + other) / 2)

@@ -13,6 +13,7 @@ from manako.structures import (
     AnchorRaw,
     Batch,
     BoxTargets,
+    ClassRaw,
     ClassTarget,
     Frame,
     LabelsTarget,
@@ -82,6 +83,14 @@ CASES = {
         Classification(CLASSES, 0.1, class_weights=(0.2, 3.0, 1.0)),
         [MixedTarget(n % 3, (n + 1) % 3, n / 7) for n in range(7)],
     ),
+    "auxiliary": (
+        Classification(CLASSES, 0.1, class_weights=(0.2, 3.0, 1.0)),
+        [ClassTarget(n % 3) for n in range(7)],
+    ),
+    "auxiliary of labels": (
+        Multilabel(CLASSES, class_weights=(0.2, 3.0, 1.0)),
+        [LabelsTarget(frozenset(range(n % 3))) for n in range(7)],
+    ),
     "masks": (Segmentation(CLASSES), masks([64, 1, 9, 0, 33, 0, 2])),
     "unknown": (Segmentation(CLASSES), masks([0, 0, 0])),
     "labels": (
@@ -92,6 +101,8 @@ CASES = {
     "boxes": (Detection(CLASSES), boxes([8, 2, 0, 4, 8, 1, 3])),
     "no boxes": (Detection(CLASSES), boxes([0, 0, 0])),
 }
+
+AUXILIARY = ("auxiliary", "auxiliary of labels")
 
 
 class BoxNetwork(nn.Module):
@@ -110,8 +121,23 @@ class BoxNetwork(nn.Module):
         return AnchorRaw(found[..., :4], found[..., 4:], self.anchors_xyxy)
 
 
-def network(task):
+class WithAuxiliary(nn.Module):
+    """A second classifier on an inner layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.inner = nn.Conv2d(1, 4, 3), nn.Linear(144, 3)
+        self.rest = nn.Sequential(nn.Conv2d(4, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3))
+
+    def forward(self, images):
+        found = self.layer(images).relu()
+        return ClassRaw(self.rest(found), (self.inner(found.flatten(1)),))
+
+
+def network(task, auxiliary=False):
     with seeded(3):
+        if auxiliary:
+            return WithAuxiliary()
         if task.name == "detection":
             return BoxNetwork()
         if task.name == "segmentation":
@@ -122,7 +148,7 @@ def network(task):
 def gradients(folder, case, accumulate):
     task, targets = CASES[case]
     parts = replace(small_parts(folder, accumulate=accumulate, average_decay=0.0), task=task)
-    state = TrainingState(network(task), parts.settings)
+    state = TrainingState(network(task, case in AUXILIARY), parts.settings)
     with exact_arithmetic(threads=1):
         losses = learn(state.model, batch_of(targets), state, parts)
     return losses, [one.grad for one in state.model.parameters()]
@@ -136,6 +162,7 @@ def test_the_gradient_is_that_of_the_whole_batch(tmp_path, case, accumulate):
     losses, summed = gradients(tmp_path, case, accumulate)
 
     assert losses == pytest.approx(whole_losses, rel=1e-6, abs=1e-6)
+    assert ("auxiliary" in losses) == (case in AUXILIARY)
     for one, other in zip(whole, summed, strict=True):
         torch.testing.assert_close(other, one, rtol=0, atol=1e-6 * max(1, float(one.abs().max())))
     if case != "unknown":
@@ -154,7 +181,7 @@ class Second(Processes):
 @pytest.mark.parametrize("case", [name for name in CASES if name != "unknown"])
 def test_parts_of_all_processes_add_up_to_the_whole_batch(case):
     task, targets = CASES[case]
-    model, batch = network(task), batch_of(targets)
+    model, batch = network(task, case in AUXILIARY), batch_of(targets)
 
     def loss_and_weight(part):
         raw = model(part.images / 255)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -11,7 +11,29 @@ from torch.nn import functional as F
 from manako.errors import DataError, ShapeError, UsageError
 from manako.losses.precision import at_least_float32
 from manako.ops.truths import expect_truths
-from manako.structures import ClassTarget, LabelsTarget, MixedTarget, Target
+from manako.structures import ClassRaw, ClassTarget, LabelsTarget, MixedTarget, Target
+
+AUXILIARY_WEIGHT = 0.3
+"""Szegedy et al. 2014 (https://arxiv.org/abs/1409.4842), section 5."""
+
+
+def with_auxiliary(
+    raw: Tensor | ClassRaw, loss: Callable[[Tensor], dict[str, Tensor]]
+) -> dict[str, Tensor]:
+    """`loss` of the logits; where there are auxiliary ones also their share, as "auxiliary".
+
+    That is the sum of the same loss over all auxiliary classifiers, times `AUXILIARY_WEIGHT`.
+
+    >>> raw = ClassRaw(torch.zeros(1, 2), (torch.zeros(1, 2), torch.zeros(1, 2)))
+    >>> with_auxiliary(raw, lambda logits: cross_entropy(logits, [ClassTarget(1)]))
+    {'cross_entropy': tensor(0.6931), 'auxiliary': tensor(0.4159)}
+    """
+    raw = ClassRaw.of(raw)
+    losses = loss(raw.logits)
+    if not raw.auxiliary:
+        return losses
+    others = [one for logits in raw.auxiliary for one in loss(logits).values()]
+    return {**losses, "auxiliary": AUXILIARY_WEIGHT * torch.stack(others).sum()}
 
 
 def cross_entropy(

@@ -102,6 +102,19 @@ class Staged(Protocol):
 
 
 @runtime_checkable
+class WithAuxiliary(Protocol):
+    """A model with parts that only training needs, to which weight files are held less strictly."""
+
+    @property
+    def auxiliary_parts(self) -> tuple[str, ...]:
+        """Names of those modules, as far as its options have left them in.
+
+        Weights that lack all of them fit, and the parts start fresh; weights that have them fit a
+        model which was made without, too.
+        """
+
+
+@runtime_checkable
 class FixedSize(Protocol):
     """A model that takes pictures of one size only."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from manako.models.entries import alexnet, densenet, lenet, resnet, ssd, unet
+from manako.models.entries import alexnet, densenet, googlenet, lenet, resnet, ssd, unet
 from manako.models.entry import Entry
 
 MODELS: dict[str, Entry] = {
     **lenet.ENTRIES,
     **alexnet.ENTRIES,
+    **googlenet.ENTRIES,
     **resnet.ENTRIES,
     **densenet.ENTRIES,
     **ssd.ENTRIES,

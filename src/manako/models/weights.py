@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from manako.errors import ArtefactError, UnknownName, UsageError
 from manako.models.foreign.timm import from_timm
 from manako.models.foreign.torchvision import from_torchvision
-from manako.models.protocols import ClassRows, OnBackbone, WholeModel
+from manako.models.protocols import ClassRows, OnBackbone, WholeModel, WithAuxiliary
+from manako.models.stages import belongs
 from manako.storage.manifest import verify_folder
 from manako.storage.tensors import load_tensors
 
@@ -91,14 +92,19 @@ def load_source(
     rows of the head go by name, and those of new classes stay as they are. Where one side does
     not, the head is taken whole if the counts agree, and else stays as it is. A detector takes
     the backbone of another library's classifier. The first convolution of such a classifier is
-    fitted to another number of input channels.
+    fitted to another number of input channels. Auxiliary heads that the source lacks stay as they
+    are, those that the model lacks are left out.
 
     Errors: ArtefactError naming the first tensors that do not fit or are not finite; UsageError
     for class names that are not as many as the model's classes.
     """
-    wanted = model.state_dict()
+    wanted: Mapping[str, Tensor] = model.state_dict()
     rows = model.class_rows() if isinstance(model, WholeModel) else {}
-    backbone_only = source.foreign and not rows.keys() <= source.tensors.keys()
+    parts = model.auxiliary_parts if isinstance(model, WithAuxiliary) else ()
+    source, wanted, auxiliary_note = _fit_auxiliary(source, wanted, parts)
+    rows = {name: layout for name, layout in rows.items() if name in wanted}
+    answering = {name for name in rows if not belongs(name, parts)}
+    backbone_only = source.foreign and not answering <= source.tensors.keys()
     if backbone_only:
         rows = {}
         wanted = _backbone(wanted)
@@ -114,7 +120,7 @@ def load_source(
     model.load_state_dict(others | heads, strict=False)  # old files lack the counters of norms
     kind = "backbone" if backbone_only else "other" if rows else "all"
     counted = f"{len(others)} of {len(others)} {kind} tensors loaded"
-    rest = "all else starts fresh" if backbone_only else ""
+    rest = "all else starts fresh" if backbone_only else auxiliary_note
     notes = [note for note in (head_note, counted, rest, channels_note) if note]
     return Loaded(source.label, len(others), kept, "; ".join(notes))
 
@@ -193,6 +199,21 @@ def _recognizer(folder: Path) -> Source:
 
 def _backbone(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if name.startswith(BACKBONE)}
+
+
+def _fit_auxiliary(
+    source: Source, wanted: Mapping[str, Tensor], parts: Sequence[str]
+) -> tuple[Source, Mapping[str, Tensor], str]:
+    """Both without the auxiliary `parts` that only one of them has; what was done."""
+    theirs = {name for name in source.tensors if belongs(name, parts)}
+    ours = {name for name in wanted if belongs(name, parts)}
+    if bool(theirs) == bool(ours):
+        return source, wanted, ""
+    if ours:
+        others = {name: tensor for name, tensor in wanted.items() if name not in ours}
+        return source, others, "auxiliary heads start fresh, for the source has none"
+    kept = {name: tensor for name, tensor in source.tensors.items() if name not in theirs}
+    return replace(source, tensors=kept), wanted, "auxiliary heads of the source left out"
 
 
 def _fit_first_convolution(

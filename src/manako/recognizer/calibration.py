@@ -23,7 +23,14 @@ from manako.recognizer.evaluation import (
 )
 from manako.recognizer.recognizer import Recognizer
 from manako.recognizer.temperature import fit_label_temperature, fit_temperature
-from manako.structures import ClassPrediction, ClassTarget, LabelsTarget, Prediction, Target
+from manako.structures import (
+    ClassPrediction,
+    ClassRaw,
+    ClassTarget,
+    LabelsTarget,
+    Prediction,
+    Target,
+)
 
 LEAST_PICTURES = 30
 """With fewer, neither a temperature nor a threshold can be believed."""
@@ -142,7 +149,7 @@ def unknown_threshold(
 
 
 def _fitted(batches: Sequence[RawBatch], targets: Sequence[Target | None]) -> float:
-    logits = torch.cat([batch.raw for batch in batches])
+    logits = torch.cat([ClassRaw.of(batch.raw).logits for batch in batches])
     classes = [target.label for target in targets if isinstance(target, ClassTarget)]
     if classes:
         return fit_temperature(logits, torch.tensor(classes))

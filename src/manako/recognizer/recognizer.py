@@ -22,6 +22,7 @@ from manako.structures import (
     AnchorRaw,
     Batch,
     ClassPrediction,
+    ClassRaw,
     Frame,
     Prediction,
     Sample,
@@ -230,5 +231,5 @@ def _with_channels(image: Tensor, channels: int) -> Tensor:
     return luma.to(torch.uint8)[None]
 
 
-def _tensors(raw: Tensor | AnchorRaw) -> Iterable[Tensor]:
-    return (raw,) if isinstance(raw, Tensor) else (raw.class_logits, raw.offsets)
+def _tensors(raw: Tensor | ClassRaw | AnchorRaw) -> Iterable[Tensor]:
+    return (raw,) if isinstance(raw, Tensor) else raw.learned

@@ -85,6 +85,9 @@ RECIPES: dict[str, Recipe] = {
     "vgg": Recipe(64, 30, "adamw", 3e-4, 1e-2, "cosine", warmup=0.05, clip_norm=5.0),
     # Springenberg et al. 2015, section 3: one of its rates and its decay, with a cosine.
     "all_cnn": Recipe(128, 30, "sgd", 0.05, 1e-3, "cosine", warmup=0.05, clip_norm=5.0),
+    "googlenet": Recipe(64, 30, "sgd", 0.05, 5e-4, "cosine", warmup=0.05, label_smoothing=0.1),
+    # Without norms: rate, decay and batch of BVLC's quick_solver.prototxt.
+    "googlenet_paper": Recipe(32, 60, "sgd", 0.01, 2e-4, "cosine", warmup=0.05, clip_norm=5.0),
     "ssd": Recipe(
         16, 60, "adamw", 1e-3, 1e-2, "cosine", warmup=0.05, clip_norm=5.0, average_decay=0.99
     ),
@@ -104,6 +107,8 @@ _FAMILIES = {  # recipe -> the names of the models that it is for, the first mat
     "alexnet": r"alexnet.*|spp_.*",
     "vgg": r"vgg.*",
     "all_cnn": r"all_cnn.*",
+    "googlenet": r"googlenet",
+    "googlenet_paper": r"googlenet_paper",
     "ssd": r"ssd_.*",
     "unet": r"unet.*",
 }

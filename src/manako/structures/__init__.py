@@ -8,7 +8,7 @@ from manako.structures.predictions import (
     LabelsPrediction,
     Prediction,
 )
-from manako.structures.raw import AnchorRaw
+from manako.structures.raw import AnchorRaw, ClassRaw
 from manako.structures.sample import Batch, Sample, boxes_inside
 from manako.structures.scores import ReliabilityBin, Score, Scores
 from manako.structures.targets import (
@@ -27,6 +27,7 @@ __all__ = [
     "Batch",
     "BoxTargets",
     "ClassPrediction",
+    "ClassRaw",
     "ClassTarget",
     "Detections",
     "Frame",

@@ -1,6 +1,6 @@
 """Image classification: a picture in; the probability of each class out.
 
-images → model → logits [B, K] ─┬→ cross-entropy
+images → model → logits [B, K] ─┬→ cross-entropy, that of auxiliary logits beside it
                                 └→ softmax → probabilities → accuracy, precision, recall, …
 """
 
@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from manako.decoders.classification import probabilities
-from manako.losses.classification import cross_entropy
+from manako.losses.classification import cross_entropy, with_auxiliary
 from manako.metrics.classification import ClassificationMetric
-from manako.structures import ClassPrediction, ClassTarget, Frame, MixedTarget
+from manako.structures import ClassPrediction, ClassRaw, ClassTarget, Frame, MixedTarget
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,20 @@ class Classification:
             return temperature
         return {**temperature, "unknown_below": self.unknown_below}
 
-    def loss(self, raw: Tensor, targets: Sequence[ClassTarget | MixedTarget]) -> dict[str, Tensor]:
-        """Cross-entropy, with smoothed labels and weighted classes where asked for."""
+    def loss(
+        self, raw: Tensor | ClassRaw, targets: Sequence[ClassTarget | MixedTarget]
+    ) -> dict[str, Tensor]:
+        """Cross-entropy, smoothed and weighted where asked for; of auxiliary logits, too."""
         weights = None if self.class_weights is None else torch.tensor(self.class_weights)
-        return cross_entropy(
-            raw, targets, label_smoothing=self.label_smoothing, class_weights=weights
+        of_logits = partial(
+            cross_entropy,
+            targets=targets,
+            label_smoothing=self.label_smoothing,
+            class_weights=weights,
         )
+        return with_auxiliary(raw, of_logits)
 
-    def weight(self, raw: Tensor, targets: Sequence[ClassTarget | MixedTarget]) -> float:
+    def weight(self, raw: Tensor | ClassRaw, targets: Sequence[ClassTarget | MixedTarget]) -> float:
         """Pictures, each counted by the weight of its class."""
         if self.class_weights is None:
             return len(targets)
@@ -62,13 +69,15 @@ class Classification:
             return target.share * weight + (1 - target.share) * self.class_weights[target.other]
         return weight
 
-    def decode(self, raw: Tensor, frames: Sequence[Frame]) -> Sequence[ClassPrediction]:
+    def decode(self, raw: Tensor | ClassRaw, frames: Sequence[Frame]) -> Sequence[ClassPrediction]:
         """Softmax over the logits."""
-        return probabilities(raw, temperature=self.temperature)
+        return probabilities(ClassRaw.of(raw).logits, temperature=self.temperature)
 
-    def mean_of_mirrored(self, raw: Tensor, raw_of_mirrored: Tensor) -> Tensor:
+    def mean_of_mirrored(
+        self, raw: Tensor | ClassRaw, raw_of_mirrored: Tensor | ClassRaw
+    ) -> Tensor:
         """The mean of the logits: a class does not depend on left and right."""
-        return (raw + raw_of_mirrored) / 2
+        return (ClassRaw.of(raw).logits + ClassRaw.of(raw_of_mirrored).logits) / 2
 
     def metric(self) -> ClassificationMetric:
         """Accuracy, precision, recall, F1, ROC area, calibration, confusion."""

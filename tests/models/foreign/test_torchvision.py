@@ -7,8 +7,11 @@ import torchvision
 from manako.models.foreign.torchvision import from_torchvision
 from manako.models.zoo import MODELS, list_models
 
-
-NAMES = [name for name in list_models("classification") if "torchvision" in MODELS[name].layouts]
+NAMES = [
+    name
+    for name in list_models("classification")
+    if "torchvision" in MODELS[name].layouts and name != "googlenet"  # which has a test of its own
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -37,3 +40,15 @@ def test_the_names_of_torchvisions_published_densenets_are_read_too():
     wanted = {n: t.shape for n, t in from_torchvision(today).items() if "tracked" not in n}
     assert "features.denseblock1.denselayer1.norm.1.weight" in published
     assert {name: tensor.shape for name, tensor in converted.items()} == wanted
+
+
+@pytest.mark.parametrize("auxiliary", [True, False])
+def test_every_tensor_of_torchvisions_googlenet_finds_its_place_and_shape(auxiliary):
+    with torch.device("meta"):
+        theirs = torchvision.models.googlenet(aux_logits=auxiliary, init_weights=False)
+        ours = MODELS["googlenet"].build(num_classes=1000, in_channels=3, auxiliary=auxiliary)
+
+    converted = from_torchvision(theirs.state_dict())
+
+    wanted = {key: tensor.shape for key, tensor in ours.state_dict().items()}
+    assert {key: tensor.shape for key, tensor in converted.items()} == wanted

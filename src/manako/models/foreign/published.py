@@ -43,13 +43,18 @@ _TERMS = "BSD-3-Clause; trained on ImageNet, whose terms (research, not commerce
 _APACHE = _TERMS.replace("BSD-3-Clause", "Apache-2.0")
 
 
-def _torchvision(model: str, *files: tuple[str, str], side: int = 224) -> Iterable[Published]:
+def _torchvision(
+    model: str,
+    *files: tuple[str, str],
+    normalisation: tuple[Triple, Triple] = IMAGENET,
+    side: int = 224,
+) -> Iterable[Published]:
     """`files` are pairs (label, what stands in the file's name behind the model's)."""
     stem = "alexnet-owt" if model == "alexnet" else model
     for label, ending in files:
         joint = "_" if ending.count("-") else "-"
         url, digits = f"{TORCHVISION}{stem}{joint}{ending}.pth", ending.rpartition("-")[2]
-        yield Published(model, "torchvision", label, url, digits, side, *IMAGENET, licence=_TERMS)
+        yield Published(model, "torchvision", label, url, digits, side, *normalisation, _TERMS)
 
 
 def _timm(
@@ -72,7 +77,8 @@ PUBLISHED: tuple[Published, ...] = (
     *_torchvision("vgg16_bn", (V1, "6c64b313")),
     *_torchvision("vgg19", (V1, "dcbb9e9d")),
     *_torchvision("vgg19_bn", (V1, "c79401a0")),
-    *_torchvision("googlenet", (V1, "1378be20")),
+    # torchvision's network itself goes on from ImageNet's normalisation to this one.
+    *_torchvision("googlenet", (V1, "1378be20"), normalisation=HALF),
     *_torchvision("resnet18", (V1, "f37072fd")),
     *_torchvision("resnet34", (V1, "b627a593")),
     *_torchvision("resnet50", (V2, "11ad3fa6"), (V1, "0676ba61")),

@@ -1,7 +1,8 @@
 """timm's classification weights, in our names.
 
-A head that timm keeps as a 1x1 convolution becomes a linear layer: the same numbers, two dimensions
-fewer.
+For networks that torchvision does not have our backbones carry timm's parameter names, where they
+read well. A head that timm keeps as a 1x1 convolution becomes a linear layer: the same numbers, two
+dimensions fewer.
 """
 
 from __future__ import annotations
@@ -28,7 +29,66 @@ RESNETV2 = Family(
         *((rf"stages[.]{n}[.]blocks[.]", f"layer{n + 1}.") for n in range(4)),
     ),
 )
-FAMILIES = (DENSENET, RESNETV2)
+# All networks that timm builds with its class EfficientNet have these names; of those that are not
+# here some tensors find no place, and are refused.
+MOBILENETV1 = Family(mark=r"conv_stem[.]", rules=((r"classifier[.]", "head."),))
+# timm takes the mean before the last norm; the authors, whose weights these are, and we after it.
+POOLFORMER = Family(
+    mark=r"stages[.]0[.]blocks[.]0[.]layer_scale1[.]",
+    rules=(
+        (r"stem[.]conv[.]", "levels.0.embedding."),
+        (r"stages[.](\d)[.]downsample[.]conv[.]", r"levels.\1.embedding."),
+        (r"stages[.]", "levels."),
+        (r"head[.]norm[.]", "map_norm."),
+        (r"head[.]fc[.]", "head."),
+    ),
+)
+VIT = Family(  # DeiT and the hybrid ones included
+    mark=r"blocks[.]0[.]attn[.]qkv[.]",
+    rules=(
+        (r"patch_embed[.]backbone[.]stem[.]", "stem."),
+        (r"patch_embed[.]backbone[.]stages[.](\d+)[.]blocks[.]", r"stem.layers.\1."),
+        (r"patch_embed[.]proj[.]", "patches."),
+        (r"cls_token\Z", "tokens.class_token"),
+        (r"pos_embed\Z", "tokens.positions"),
+        (r"blocks[.](\d+)[.]attn[.]", r"encoder.blocks.\1.attention."),
+        (r"blocks[.]", "encoder.blocks."),
+        (r"norm[.]", "encoder.norm."),
+    ),
+)
+
+
+def _swin(head: str, merging_after: bool) -> Family:
+    """Swin Transformer; its patch merging stands before a stage or `merging_after` it."""
+    rules = [(r"patch_embed[.]", "features.0."), (r"norm[.]", "map_norm."), (head, "head.")]
+    for stage in range(4):
+        ours = 2 * stage + 1
+        theirs = rf"layers[.]{stage}[.]blocks[.](\d+)[.]"
+        merging = ours + 1 if merging_after else ours - 1
+        rules += [
+            (theirs + r"mlp[.]fc1[.]", rf"features.{ours}.\1.mlp.0."),
+            (theirs + r"mlp[.]fc2[.]", rf"features.{ours}.\1.mlp.2."),
+            (theirs, rf"features.{ours}.\1."),
+            (rf"layers[.]{stage}[.]downsample[.]", f"features.{merging}."),
+        ]
+    return Family(
+        mark=r"layers[.]0[.]downsample[.]reduction[.]"
+        if merging_after
+        else r"layers[.]0[.]blocks[.]0[.]attn[.]relative_position_bias_table",
+        rules=tuple(rules),
+        dropped=r"(?:relative_position_index|attn_mask)\Z",
+    )
+
+
+FAMILIES = (
+    DENSENET,
+    RESNETV2,
+    MOBILENETV1,
+    POOLFORMER,
+    VIT,
+    _swin(head=r"head[.]", merging_after=True),  # before timm 0.9, and the paper's code
+    _swin(head=r"head[.]fc[.]", merging_after=False),
+)
 
 
 def from_timm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
