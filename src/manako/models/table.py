@@ -9,8 +9,10 @@ from typing import Literal
 
 from torch import nn
 
+from manako.models.backbones.efficientnet import VARIANTS, efficientnet
 from manako.models.backbones.lenet5 import LeNet5
 from manako.models.backbones.lenet5_paper import LeNet5Paper
+from manako.models.backbones.mobilenetv1 import MobileNetV1
 from manako.models.backbones.quick32 import Quick32, Quick32Features
 from manako.models.backbones.resnet import (
     resnet18,
@@ -92,6 +94,25 @@ def _quick32(
     return Quick32(features, num_classes)
 
 
+def _mobilenetv1(
+    *, num_classes: int, in_channels: int, width: float, dropout: float = 0.0
+) -> Classifier:
+    return Classifier(MobileNetV1(in_channels, width=width), num_classes, dropout=dropout)
+
+
+def _efficientnet(
+    name: str,
+    /,
+    *,
+    num_classes: int,
+    in_channels: int,
+    dropout: float,
+    stochastic_depth: float = 0.2,
+) -> Classifier:
+    backbone = efficientnet(name, in_channels, stochastic_depth=stochastic_depth)
+    return Classifier(backbone, num_classes, dropout=dropout)
+
+
 def _ssd(
     backbone: Callable[[int], Backbone],
     /,
@@ -108,6 +129,14 @@ LENET = Paper("Gradient-Based Learning Applied to Document Recognition", 1998)
 RESNET = Paper("Deep Residual Learning for Image Recognition", 2016, "1512.03385")
 WIDE_RESNET = Paper("Wide Residual Networks", 2016, "1605.07146")
 QUICK32 = Paper("94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, "2404.00498")
+MOBILENET = Paper(
+    "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications",
+    2017,
+    "1704.04861",
+)
+EFFICIENTNET = Paper(
+    "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", 2019, "1905.11946"
+)
 SSD_PAPER = Paper("SSD: Single Shot MultiBox Detector", 2016, "1512.02325")
 UNET = Paper("U-Net: Convolutional Networks for Biomedical Image Segmentation", 2015, "1505.04597")
 TORCHVISION = ("torchvision",)
@@ -147,6 +176,32 @@ def _wide_cifar10(depth: int, widening: int, params: int) -> Entry:
         num_classes=10,
         size_hw=(32, 32),
         reference=f"szagoruyko/wide-residual-networks WRN-{depth}-{widening}",
+    )
+
+
+def _mobilenet(width: float, params: int) -> Entry:
+    return Entry(
+        build=partial(_mobilenetv1, width=width),
+        task="classification",
+        paper=MOBILENET,
+        params=params,
+        num_classes=1000,
+        size_hw=(224, 224),
+        reference=f"timm mobilenetv1 with channel_multiplier={width}",
+        layouts=("timm",),
+    )
+
+
+def _efficient(name: str, side: int, params: int) -> Entry:
+    return Entry(
+        build=partial(_efficientnet, name, dropout=VARIANTS[name].dropout),
+        task="classification",
+        paper=EFFICIENTNET,
+        params=params,
+        num_classes=1000,
+        size_hw=(side, side),
+        reference=f"torchvision.models.efficientnet_{name}",
+        layouts=TORCHVISION,
     )
 
 
@@ -218,6 +273,21 @@ MODELS: dict[str, Entry] = {
     "wrn_52_1": _wide_cifar10(52, 1, 758_362),
     "wide_resnet50_2": _imagenet(wide_resnet50_2, 68_883_240, paper=WIDE_RESNET),
     "wide_resnet101_2": _imagenet(wide_resnet101_2, 126_886_696, paper=WIDE_RESNET),
+    # The paper's widths, and one more that timm has weights for.
+    "mobilenetv1_025": _mobilenet(0.25, 470_072),
+    "mobilenetv1_050": _mobilenet(0.5, 1_331_592),
+    "mobilenetv1_075": _mobilenet(0.75, 2_585_560),
+    "mobilenetv1_100": _mobilenet(1.0, 4_231_976),
+    "mobilenetv1_125": _mobilenet(1.25, 6_270_840),
+    # The sizes at which torchvision evaluates: the authors', but for B2, which has 260 there.
+    "efficientnet_b0": _efficient("b0", 224, 5_288_548),
+    "efficientnet_b1": _efficient("b1", 240, 7_794_184),
+    "efficientnet_b2": _efficient("b2", 288, 9_109_994),
+    "efficientnet_b3": _efficient("b3", 300, 12_233_232),
+    "efficientnet_b4": _efficient("b4", 380, 19_341_616),
+    "efficientnet_b5": _efficient("b5", 456, 30_389_784),
+    "efficientnet_b6": _efficient("b6", 528, 43_040_704),
+    "efficientnet_b7": _efficient("b7", 600, 66_347_960),
     "ssd_resnet18": _voc(resnet18, 12_574_928),
     "ssd_resnet34": _voc(resnet34, 22_683_088),
     "ssd_resnet50": _voc(resnet50, 27_522_256),

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from manako.errors import ArtefactError, UnknownName, UsageError
+from manako.models.foreign.timm import from_timm
 from manako.models.foreign.torchvision import from_torchvision
 from manako.models.protocols import ClassRows, OnBackbone, WholeModel
 from manako.storage.manifest import verify_folder
@@ -27,11 +28,14 @@ COUNTER = ".num_batches_tracked"
 PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".ckpt", ".tar")
 LAYOUTS: dict[str, Callable[[Mapping[str, Tensor]], dict[str, Tensor]]] = {
     "torchvision": from_torchvision,
+    "timm": from_timm,
 }
 LICENCES: dict[str, str] = {
     "recognizer": "the trainer's, and what the pictures it learned from allow",
     "torchvision": "BSD-3-Clause; trained on ImageNet, whose terms (research, not commerce) "
     "may bind users too",
+    "timm": "stated for each file, mostly Apache-2.0; trained on ImageNet, whose terms (research, "
+    "not commerce) may bind users too",
 }
 """On which terms weights of each kind come, as far as is known; this is no legal advice."""
 
@@ -112,7 +116,7 @@ def load_source(
 
 
 def read_source(spec: str | Path) -> Source:
-    """Read `"torchvision:PATH"` (.safetensors of a ResNet) or a recognizer's or a run's folder.
+    """Read `"torchvision:PATH"` (a .safetensors file) or a recognizer's or a run's folder.
 
     Errors: UnknownName for another library, UsageError for a file without one, ArtefactError for
     what is missing, damaged or refused.

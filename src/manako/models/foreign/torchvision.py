@@ -14,6 +14,9 @@ from manako.models.foreign.renaming import Family, rename
 
 FAMILIES = (
     Family(mark=r"layer1[.]0[.]conv1[.]", rules=((r"fc[.]", "head."),)),  # ResNet
+    Family(  # EfficientNet B0 to B7
+        mark=r"features[.]1[.]0[.]block[.]1[.]fc1[.]", rules=((r"classifier[.]1[.]", "head."),)
+    ),
 )
 
 
