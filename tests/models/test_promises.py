@@ -15,6 +15,8 @@ KINDS = [
     "resnet50",
     "resnet20",
     "wrn_16_4",
+    "mobilenetv1_025",
+    "efficientnet_b0",
     "ssd_resnet18",
     "unet",
     "unet_bn",
@@ -66,6 +68,7 @@ def test_every_trained_parameter_gets_a_finite_gradient_and_twice_the_same(case)
 
     for _ in range(2):
         model.zero_grad()
+        torch.manual_seed(0)  # for dropout and stochastic depth
         raw = outputs(model(images))
         (raw * torch.linspace(-1, 1, len(raw))).sum().backward()
         gradients = {n: p.grad for n, p in model.named_parameters() if p.requires_grad}
