@@ -176,8 +176,10 @@ class MBConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, c_in, H, W] -> [B, c_out, H / stride, W / stride]."""
-        y = self.block(x)
-        return x + self.stochastic_depth(y) if self.has_shortcut else y
+        y: Tensor = self.block(x)
+        if self.has_shortcut:
+            y = x + self.stochastic_depth(y)
+        return y
 
 
 class EfficientNet(nn.Module):
