@@ -1,6 +1,8 @@
+import pytest
 import torch
 from torch import nn
 
+from manako.errors import UsageError
 from manako.models.classifier import Classifier
 from manako.models.protocols import ClassRows, WholeModel
 
@@ -35,6 +37,12 @@ def test_the_rows_of_the_head_are_the_classes():
     assert model.least_side == 3
     assert model.class_rows() == {"head.weight": ClassRows(), "head.bias": ClassRows()}
     assert model.head.weight.shape == (5, 4)
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1.0])
+def test_a_dropout_that_cannot_be_is_refused(dropout):
+    with pytest.raises(UsageError, match=f"dropout must be 0 or more and below 1, not {dropout}"):
+        Classifier(TwoMaps(), 5, dropout=dropout)
 
 
 def test_norms_stand_before_and_after_the_mean_and_dropout_before_the_head():

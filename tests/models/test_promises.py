@@ -27,6 +27,8 @@ KINDS = [
     "spp_zf5",
     "googlenet",
     "googlenet_paper",
+    "mobilenetv1_025",
+    "efficientnet_b0",
     "ssd_resnet18",
     "unet",
     "unet_bn",
@@ -121,6 +123,7 @@ def test_every_trained_parameter_gets_a_finite_gradient_and_twice_the_same(case)
         torch.manual_seed(0)  # for dropout
         model.zero_grad()
         torch.manual_seed(0)  # for dropout
+        torch.manual_seed(0)  # for dropout and stochastic depth
         raw = outputs(model(images))
         (raw * torch.linspace(-1, 1, len(raw))).sum().backward()
         gradients = {n: p.grad for n, p in model.named_parameters() if p.requires_grad}

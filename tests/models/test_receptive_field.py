@@ -58,6 +58,8 @@ def test_networks_of_torchvision_have_the_published_receptive_fields(name, expec
         ("resnet50", 427),  # 483 less (4 + 8 + 16) * 2: the stride comes one 3x3 later
         ("wide_resnet50_2", 427),
         ("resnet20", 3 + 6 * 2 + (2 + 5 * 4) + (4 + 5 * 8)),
+        # 315 in Araujo et al. 2019, too.
+        ("mobilenetv1_100", 3 + 2 * (2 * 2 + 2 * 4 + 2 * 8 + 5 * 16 + 16 + 32)),
         ("wrn_16_4", 3 + 4 * 2 + (2 + 3 * 4) + (4 + 3 * 8)),
         # The stem, the 3x3 of each layer, and the 2x2 of each transition.
         ("densenet121", (7 + 2 * 2) + 6 * 8 + 4 + 12 * 16 + 8 + 24 * 32 + 16 + 16 * 64),
@@ -84,6 +86,11 @@ def test_every_model_has_one():
         # The deep ones take a second each, and the DenseNets for ImageNet see more than that.
         if not re.search(r"resnet(v2_)?1|densenet\d|densenet_bc_[12]", name):
             assert 16 <= model_info(name).receptive_field < 2000
+        if re.search("resnet1|efficientnet_b[1-7]", name):  # the deep ones take a second each
+            continue
+        seen = model_info(name).receptive_field
+        # Squeeze-excitation looks everywhere.
+        assert seen is None if name.startswith("efficientnet") else 16 <= seen < 2000
 
 
 class AverageForMaximum(nn.Module):
@@ -148,6 +155,21 @@ def test_of_two_branches_the_one_that_sees_more_counts():
             return torch.cat([self.small(x) + x, self.large(x)], 1)
 
     assert receptive_field(Branches().to("meta"), in_channels=1) == 7
+
+
+class ScaledByMeans(nn.Module):
+    def __init__(self, over):
+        super().__init__()
+        self.conv, self.over = nn.Conv2d(1, 1, 3, padding=1), over
+
+    def forward(self, x):
+        x = self.conv(x)
+        return x.mean(self.over, keepdim=True).sigmoid() * x
+
+
+def test_a_map_that_is_scaled_by_a_mean_over_its_width_sees_everything():
+    assert receptive_field(ScaledByMeans(over=(2, 3)).to("meta"), in_channels=1) is None
+    assert receptive_field(ScaledByMeans(over=1).to("meta"), in_channels=1) == 3
 
 
 def test_a_network_that_sees_everything_has_none():

@@ -60,6 +60,8 @@ def test_stages_stand_in_the_order_of_the_computation(name):
         ("preact_resnet164", 5),
         ("resnetv2_50", 6),
         ("googlenet", 6),
+        ("mobilenetv1_100", 7),
+        ("efficientnet_b0", 10),
         ("ssd_resnet18", 6),
         ("alexnet", 8),
         ("alexnet_paper", 8),

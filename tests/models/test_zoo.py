@@ -83,6 +83,22 @@ REFERENCE_PARAMS = {
     ("spp_zf5", 21, 3): 73_026_709,
     ("googlenet", 1000, 3): 13_004_888,
     ("googlenet_paper", 1000, 3): 13_378_280,
+    ("mobilenetv1_100", 1000, 3): 4_231_976,
+    ("mobilenetv1_100", 1001, 3): 4_233_001,
+    ("mobilenetv1_075", 1000, 3): 2_585_560,
+    ("mobilenetv1_075", 1001, 3): 2_586_329,
+    ("mobilenetv1_050", 1000, 3): 1_331_592,
+    ("mobilenetv1_050", 1001, 3): 1_332_105,
+    ("mobilenetv1_025", 1000, 3): 470_072,
+    ("mobilenetv1_025", 1001, 3): 470_329,
+    ("efficientnet_b0", 1000, 3): 5_288_548,
+    ("efficientnet_b1", 1000, 3): 7_794_184,
+    ("efficientnet_b2", 1000, 3): 9_109_994,
+    ("efficientnet_b3", 1000, 3): 12_233_232,
+    ("efficientnet_b4", 1000, 3): 19_341_616,
+    ("efficientnet_b5", 1000, 3): 30_389_784,
+    ("efficientnet_b6", 1000, 3): 43_040_704,
+    ("efficientnet_b7", 1000, 3): 66_347_960,
     ("unet", 2, 1): 31_030_658,
     ("unet", 2, 3): 31_031_810,
     ("unet_bn", 10, 3): 3_791_754,
@@ -135,6 +151,18 @@ REFERENCE_GMACS = {
     # For an answer: the auxiliary heads rest.
     "googlenet": 1.49838,
     "googlenet_paper": 1.58267,
+    "mobilenetv1_100": 0.56874,
+    "mobilenetv1_075": 0.3254,
+    "mobilenetv1_050": 0.149497,
+    "mobilenetv1_025": 0.04103,
+    "efficientnet_b0": 0.385815,
+    "efficientnet_b1": 0.686803,
+    "efficientnet_b2": 1.08753,
+    "efficientnet_b3": 1.82714,
+    "efficientnet_b4": 4.39377,
+    "efficientnet_b5": 10.2664,
+    "efficientnet_b6": 19.0676,
+    "efficientnet_b7": 37.7459,
     "unet": 192.384,
     "unet_bn": 79.5408,
 }
@@ -223,6 +251,8 @@ def test_multiply_adds_are_those_of_the_reference(name, expected):
         "spp_zf5",
         "googlenet",
         "googlenet_paper",
+        "mobilenetv1_100",
+        "efficientnet_b0",
         "ssd_resnet18",
         "unet_bn",
     ],
@@ -286,6 +316,8 @@ def test_info_lists_options_and_weights():
         "auxiliary_dropout": 0.7,
     }
     assert model_info("googlenet_paper").weights == ("recognizer",)
+    assert model_info("mobilenetv1_075").options == {"width": 0.75, "dropout": 0.0}
+    assert model_info("mobilenetv1_075").weights == ("recognizer", "timm")
     assert "ImageNet" in model_info("resnet50").licences["torchvision"]
 
 

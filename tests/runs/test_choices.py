@@ -23,6 +23,8 @@ def test_every_model_has_a_recipe():
     assert recipes["resnetv2_50"] is RECIPES["resnet"]
     assert recipes["googlenet"] is RECIPES["googlenet"]
     assert recipes["googlenet_paper"] is RECIPES["googlenet_paper"]
+    assert recipes["mobilenetv1_050"] is RECIPES["mobilenet"]
+    assert recipes["efficientnet_b2"] is RECIPES["efficientnet"]
     assert recipes["ssd_resnet18"] is RECIPES["ssd"]
     assert all(recipe in RECIPES.values() for recipe in recipes.values())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from manako.errors import UsageError
 from manako.models.protocols import Backbone, ClassRows
 from manako.models.stages import inside
 
@@ -14,7 +15,7 @@ class Classifier(nn.Module):
     `backbone` must be a `torch.nn.Module` too. Families differ in the last norm: `map_norm` is
     applied to the deepest map before the mean, `mean_norm` to the mean [B, channels] after it.
     `dropout` is the share of the mean's values left out in training. The linear layer is called
-    `head`, the norms `map_norm` and `mean_norm`.
+    `head`, the norms `map_norm` and `mean_norm`. Raises UsageError for a dropout that cannot be.
     """
 
     size_multiple = 1
@@ -29,6 +30,8 @@ class Classifier(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        if not 0 <= dropout < 1:
+            raise UsageError(f"dropout must be 0 or more and below 1, not {dropout}")
         self.backbone = backbone
         self.deepest = max(backbone.channels)
         self.map_norm = map_norm or nn.Identity()

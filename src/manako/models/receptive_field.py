@@ -136,10 +136,12 @@ def _through(
     if operation == "slice" and args[1] % 4 == 3:
         bounds = (*args[2:], None, None, None)  # those that are left out at the end
         return seen.take(slice(*bounds[:3]))
-    if all(other.shape[-1] == width for other, _ in known):  # number by number
+    if operation == "mean" and width == 1:
+        return _Seen(seen.first.min(keepdims=True), seen.last.max(keepdims=True))
+    if all(other.shape[-1] in (1, width) for other, _ in known):  # number by number
         return _Seen(
-            np.minimum.reduce([one.first for _, one in known]),
-            np.maximum.reduce([one.last for _, one in known]),
+            np.minimum.reduce([np.broadcast_to(one.first, width) for _, one in known]),
+            np.maximum.reduce([np.broadcast_to(one.last, width) for _, one in known]),
         )
     raise LookupError(f"the receptive field after {operation!r} is not known")
 

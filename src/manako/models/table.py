@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from manako.models.entries import alexnet, densenet, googlenet, lenet, resnet, ssd, unet
+from manako.models.entries import alexnet, densenet, googlenet, lenet, mobile, resnet, ssd, unet
 from manako.models.entry import Entry
 
 MODELS: dict[str, Entry] = {
@@ -11,6 +11,7 @@ MODELS: dict[str, Entry] = {
     **googlenet.ENTRIES,
     **resnet.ENTRIES,
     **densenet.ENTRIES,
+    **mobile.ENTRIES,
     **ssd.ENTRIES,
     **unet.ENTRIES,
 }

@@ -126,7 +126,7 @@ def load_source(
 
 
 def read_source(spec: str | Path) -> Source:
-    """Read `"torchvision:PATH"` (.safetensors of a ResNet) or a recognizer's or a run's folder.
+    """Read `"torchvision:PATH"` (a .safetensors file) or a recognizer's or a run's folder.
 
     Errors: UnknownName for another library, UsageError for a file without one, ArtefactError for
     what is missing, damaged or refused.

@@ -88,6 +88,12 @@ RECIPES: dict[str, Recipe] = {
     "googlenet": Recipe(64, 30, "sgd", 0.05, 5e-4, "cosine", warmup=0.05, label_smoothing=0.1),
     # Without norms: rate, decay and batch of BVLC's quick_solver.prototxt.
     "googlenet_paper": Recipe(32, 60, "sgd", 0.01, 2e-4, "cosine", warmup=0.05, clip_norm=5.0),
+    # The weight decay of the authors' code (slim), so little for the sake of the depthwise filters
+    # (Howard et al. 2017, section 3.2); SGD in place of its RMSprop.
+    "mobilenet": Recipe(64, 30, "sgd", 0.05, 4e-5, "cosine", warmup=0.05, label_smoothing=0.1),
+    # SGD in place of the authors' RMSprop, with the rate and decay of torchvision's recipe for
+    # EfficientNetV2, which is 0.5 for batches of 1024.
+    "efficientnet": Recipe(64, 30, "sgd", 0.03, 2e-5, "cosine", warmup=0.05, label_smoothing=0.1),
     "ssd": Recipe(
         16, 60, "adamw", 1e-3, 1e-2, "cosine", warmup=0.05, clip_norm=5.0, average_decay=0.99
     ),
@@ -109,6 +115,8 @@ _FAMILIES = {  # recipe -> the names of the models that it is for, the first mat
     "all_cnn": r"all_cnn.*",
     "googlenet": r"googlenet",
     "googlenet_paper": r"googlenet_paper",
+    "mobilenet": r"mobilenet.*",
+    "efficientnet": r"efficientnet.*",
     "ssd": r"ssd_.*",
     "unet": r"unet.*",
 }

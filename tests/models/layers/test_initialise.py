@@ -17,6 +17,15 @@ def test_convolutions_are_drawn_for_their_outputs_and_biases_are_zero():
     assert torch.equal(first.bias, torch.zeros(256))
 
 
+def test_each_group_of_channels_counts_its_own_outputs():
+    grouped, depthwise = nn.Conv2d(64, 128, 3, groups=4), nn.Conv2d(512, 512, 5, groups=512)
+
+    kaiming_normal(nn.Sequential(grouped, depthwise))
+
+    assert grouped.weight.std().item() == pytest.approx((2 / (32 * 9)) ** 0.5, rel=0.02)
+    assert depthwise.weight.std().item() == pytest.approx((2 / 25) ** 0.5, rel=0.02)
+
+
 def test_norms_and_linear_layers_are_left_alone():
     module = nn.Sequential(nn.BatchNorm2d(4), nn.Linear(3, 2))
     before = [parameter.clone() for parameter in module.parameters()]

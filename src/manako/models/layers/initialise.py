@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 PIXEL_DEVIATION = 57.0
@@ -13,13 +14,16 @@ to a model with a deviation of about 1, by this number."""
 def kaiming_normal(module: nn.Module) -> None:
     """Draw every convolution inside `module` from N(0, sqrt(2 / n)) and set its bias to zero.
 
-    n is the kernel area times the number of output channels ("fan out"), so that the size of the
-    gradients is kept from layer to layer (He et al. 2015, https://arxiv.org/abs/1502.01852,
-    eq. 14). Batch norm is left as torch makes it: scale one, shift zero.
+    n is the kernel area times the number of output channels that an input channel meets ("fan
+    out"; in a depthwise convolution one), so that the size of the gradients is kept from layer to
+    layer (He et al. 2015, https://arxiv.org/abs/1502.01852, eq. 14). Batch norm is left as torch
+    makes it: scale one, shift zero.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            with torch.no_grad():
+                layer.weight.mul_(layer.groups**0.5)  # torch counts the outputs of all groups
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
 
