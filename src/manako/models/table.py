@@ -9,8 +9,10 @@ from typing import Literal
 
 from torch import nn
 
+from manako.models.backbones.convnext import EPS, ConvNeXt
 from manako.models.backbones.lenet5 import LeNet5
 from manako.models.backbones.lenet5_paper import LeNet5Paper
+from manako.models.backbones.metaformer import MEDIUM, SMALL, MetaFormer, Mixer, Widths
 from manako.models.backbones.quick32 import Quick32, Quick32Features
 from manako.models.backbones.resnet import (
     resnet18,
@@ -24,6 +26,7 @@ from manako.models.backbones.resnet import (
 from manako.models.backbones.resnet_cifar import CifarResNet
 from manako.models.backbones.wide_resnet_cifar import WideResNet
 from manako.models.classifier import Classifier
+from manako.models.layers.initialise import truncated_normal
 from manako.models.protocols import Backbone
 from manako.models.ssd import SSD
 from manako.models.unet import unet, unet_bn
@@ -80,6 +83,72 @@ def _wrn(
     return Classifier(backbone, num_classes)
 
 
+def _convnext(
+    depths: tuple[int, int, int, int],
+    width: int,
+    /,
+    *,
+    num_classes: int,
+    in_channels: int,
+    stochastic_depth: float,
+    layer_scale: float = 1e-6,
+) -> Classifier:
+    backbone = ConvNeXt(
+        depths,
+        width,
+        in_channels,
+        stochastic_depth=stochastic_depth,
+        layer_scale=layer_scale,
+    )
+    model = Classifier(backbone, num_classes, mean_norm=nn.LayerNorm(8 * width, EPS))
+    truncated_normal(model.head)
+    return model
+
+
+def _metaformer(
+    blocks: int,
+    widths: Widths,
+    /,
+    *,
+    num_classes: int,
+    in_channels: int,
+    mixer: Mixer = "pooling",
+    stochastic_depth: float = 0.1,
+    layer_scale: float = 1e-5,
+) -> Classifier:
+    backbone = MetaFormer(
+        blocks,
+        widths,
+        in_channels,
+        mixer=mixer,
+        stochastic_depth=stochastic_depth,
+        layer_scale=layer_scale,
+    )
+    model = Classifier(backbone, num_classes, map_norm=nn.GroupNorm(1, widths[-1]))
+    truncated_normal(model.head)
+    return model
+
+
+def _poolformer(
+    blocks: int,
+    widths: Widths,
+    /,
+    *,
+    num_classes: int,
+    in_channels: int,
+    stochastic_depth: float,
+    layer_scale: float,
+) -> Classifier:
+    return _metaformer(
+        blocks,
+        widths,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        stochastic_depth=stochastic_depth,
+        layer_scale=layer_scale,
+    )
+
+
 def _quick32(
     *,
     num_classes: int,
@@ -108,6 +177,8 @@ LENET = Paper("Gradient-Based Learning Applied to Document Recognition", 1998)
 RESNET = Paper("Deep Residual Learning for Image Recognition", 2016, "1512.03385")
 WIDE_RESNET = Paper("Wide Residual Networks", 2016, "1605.07146")
 QUICK32 = Paper("94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, "2404.00498")
+CONVNEXT = Paper("A ConvNet for the 2020s", 2022, "2201.03545")
+METAFORMER = Paper("MetaFormer Is Actually What You Need for Vision", 2022, "2111.11418")
 SSD_PAPER = Paper("SSD: Single Shot MultiBox Detector", 2016, "1512.02325")
 UNET = Paper("U-Net: Convolutional Networks for Biomedical Image Segmentation", 2015, "1505.04597")
 TORCHVISION = ("torchvision",)
@@ -123,6 +194,37 @@ def _imagenet(backbone: Callable[[int], Backbone], params: int, *, paper: Paper 
         size_hw=(224, 224),
         reference=f"torchvision.models.{backbone.__name__}",
         layouts=TORCHVISION,
+    )
+
+
+def _convnext_imagenet(
+    size: str, depths: tuple[int, int, int, int], width: int, params: int, rate: float
+) -> Entry:
+    return Entry(
+        build=partial(_convnext, depths, width, stochastic_depth=rate),
+        task="classification",
+        paper=CONVNEXT,
+        params=params,
+        num_classes=1000,
+        size_hw=(224, 224),
+        reference=f"torchvision.models.convnext_{size}",
+        layouts=TORCHVISION,
+    )
+
+
+def _poolformer_imagenet(
+    blocks: int, widths: Widths, params: int, *, rate: float, layer_scale: float
+) -> Entry:
+    return Entry(
+        build=partial(_poolformer, blocks, widths, stochastic_depth=rate, layer_scale=layer_scale),
+        task="classification",
+        paper=METAFORMER,
+        params=params,
+        num_classes=1000,
+        size_hw=(224, 224),
+        reference="sail-sg/poolformer, transformers PoolFormerForImageClassification; "
+        "timm's differs in its head",
+        layouts=("timm", "transformers"),
     )
 
 
@@ -218,6 +320,25 @@ MODELS: dict[str, Entry] = {
     "wrn_52_1": _wide_cifar10(52, 1, 758_362),
     "wide_resnet50_2": _imagenet(wide_resnet50_2, 68_883_240, paper=WIDE_RESNET),
     "wide_resnet101_2": _imagenet(wide_resnet101_2, 126_886_696, paper=WIDE_RESNET),
+    # Stochastic depth as in the trainings on ImageNet-1K.
+    "convnext_tiny": _convnext_imagenet("tiny", (3, 3, 9, 3), 96, 28_589_128, 0.1),
+    "convnext_small": _convnext_imagenet("small", (3, 3, 27, 3), 96, 50_223_688, 0.4),
+    "convnext_base": _convnext_imagenet("base", (3, 3, 27, 3), 128, 88_591_464, 0.5),
+    "convnext_large": _convnext_imagenet("large", (3, 3, 27, 3), 192, 197_767_336, 0.5),
+    "poolformer_s12": _poolformer_imagenet(12, SMALL, 11_915_176, rate=0.1, layer_scale=1e-5),
+    "poolformer_s24": _poolformer_imagenet(24, SMALL, 21_388_968, rate=0.1, layer_scale=1e-5),
+    "poolformer_s36": _poolformer_imagenet(36, SMALL, 30_862_760, rate=0.2, layer_scale=1e-6),
+    "poolformer_m36": _poolformer_imagenet(36, MEDIUM, 56_172_520, rate=0.3, layer_scale=1e-6),
+    "poolformer_m48": _poolformer_imagenet(48, MEDIUM, 73_473_448, rate=0.4, layer_scale=1e-6),
+    "metaformer_s12": Entry(
+        build=partial(_metaformer, 12, SMALL),
+        task="classification",
+        paper=METAFORMER,
+        params=11_915_176,
+        num_classes=1000,
+        size_hw=(224, 224),
+        reference="the paper, figure 2 and the ablation of token mixers",
+    ),
     "ssd_resnet18": _voc(resnet18, 12_574_928),
     "ssd_resnet34": _voc(resnet34, 22_683_088),
     "ssd_resnet50": _voc(resnet50, 27_522_256),

@@ -75,6 +75,12 @@ RECIPES: dict[str, Recipe] = {
     # He et al. 2016, section 4.2, with a cosine in place of the steps.
     "resnet_cifar": Recipe(128, 30, "sgd", 0.1, 5e-4, "cosine", warmup=0.05),
     "resnet": Recipe(64, 30, "sgd", 0.05, 5e-4, "cosine", warmup=0.05, label_smoothing=0.1),
+    # Liu et al. 2022, appendix A.1, and Yu et al. 2022, section 4.1: 4e-3 for 4096 pictures, with
+    # 20 and 5 of 300 epochs of warmup.
+    "convnext": Recipe(*(64, 30, "adamw", 5e-4, 0.05, "cosine"), warmup=0.067, label_smoothing=0.1),
+    "metaformer": Recipe(
+        *(64, 30, "adamw", 5e-4, 0.05, "cosine"), warmup=0.017, label_smoothing=0.1
+    ),
     "ssd": Recipe(
         16, 60, "adamw", 1e-3, 1e-2, "cosine", warmup=0.05, clip_norm=5.0, average_decay=0.99
     ),
@@ -89,6 +95,8 @@ _FAMILIES = {  # recipe -> the names of the models that it is for, the first mat
     "lenet5_paper": r"lenet5_paper",
     "resnet_cifar": r"resnet(20|32|44|56|110)|wrn_.*",
     "resnet": r"(wide_)?resnet.*",
+    "convnext": r"convnext_.*",
+    "metaformer": r"(pool|meta)former_.*",
     "ssd": r"ssd_.*",
     "unet": r"unet.*",
 }

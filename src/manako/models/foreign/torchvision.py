@@ -14,6 +14,10 @@ from manako.models.foreign.renaming import Family, rename
 
 FAMILIES = (
     Family(mark=r"layer1[.]0[.]conv1[.]", rules=((r"fc[.]", "head."),)),  # ResNet
+    Family(  # ConvNeXt
+        mark=r"features[.]1[.]0[.]layer_scale",
+        rules=((r"classifier[.]0[.]", "mean_norm."), (r"classifier[.]2[.]", "head.")),
+    ),
 )
 
 
