@@ -15,6 +15,8 @@ KINDS = [
     "resnet50",
     "resnet20",
     "wrn_16_4",
+    "convnext_tiny",
+    "poolformer_s12",
     "ssd_resnet18",
     "unet",
     "unet_bn",

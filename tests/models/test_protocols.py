@@ -23,6 +23,8 @@ def test_rows_are_counted_as_classes(rows, length, expected):
         "resnet18",
         "resnet20",
         "wrn_16_4",
+        "convnext_tiny",
+        "poolformer_s12",
         "ssd_resnet18",
         "unet",
         "unet_bn",

@@ -39,6 +39,15 @@ REFERENCE_PARAMS = {
     ("wrn_40_4", 100, 3): 8_972_340,
     ("wide_resnet50_2", 1000, 3): 68_883_240,
     ("wide_resnet101_2", 1000, 3): 126_886_696,
+    ("convnext_tiny", 1000, 3): 28_589_128,
+    ("convnext_small", 1000, 3): 50_223_688,
+    ("convnext_base", 1000, 3): 88_591_464,
+    ("convnext_large", 1000, 3): 197_767_336,
+    ("convnext_tiny", 7, 1): 28_589_128 - 993 * 769 - 2 * 96 * 16,
+    ("poolformer_s12", 1000, 3): 11_915_176,
+    ("poolformer_s24", 1000, 3): 21_388_968,
+    ("poolformer_s36", 1000, 3): 30_862_760,
+    ("poolformer_s12", 7, 1): 11_915_176 - 993 * 513 - 2 * 64 * 49,
     ("unet", 2, 1): 31_030_658,
     ("unet", 2, 3): 31_031_810,
     ("unet_bn", 10, 3): 3_791_754,
@@ -63,6 +72,14 @@ REFERENCE_GMACS = {
     "wrn_40_4": 1.29858,
     "wide_resnet50_2": 11.398,
     "wide_resnet101_2": 22.7531,
+    "convnext_tiny": 4.45553,
+    "convnext_small": 8.68371,
+    "convnext_base": 15.3547,
+    "convnext_large": 34.3614,
+    "poolformer_s12": 1.81227,
+    "poolformer_s24": 3.39221,
+    "poolformer_s36": 4.97215,
+    "metaformer_s12": 1.81227,
     "unet": 192.384,
     "unet_bn": 79.5408,
 }
@@ -139,6 +156,9 @@ def test_multiply_adds_are_those_of_the_reference(name, expected):
         "resnet20",
         "resnet110",
         "wrn_16_4",
+        "convnext_tiny",
+        "poolformer_s12",
+        "metaformer_s12",
         "ssd_resnet18",
         "unet_bn",
     ],
@@ -183,6 +203,8 @@ def test_info_lists_options_and_weights():
     assert model_info("resnet20").weights == ("recognizer",)
     assert model_info("wide_resnet50_2").weights == ("recognizer", "torchvision")
     assert model_info("wrn_28_10").options == {"dropout": 0.0}
+    assert model_info("poolformer_s12").weights == ("recognizer", "timm", "transformers")
+    assert model_info("metaformer_s12").options["mixer"] == "pooling"
     assert "ImageNet" in model_info("resnet50").licences["torchvision"]
 
 

@@ -6,7 +6,19 @@ from manako.models.foreign.torchvision import from_torchvision
 from manako.models.zoo import MODELS
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "wide_resnet50_2", "wide_resnet101_2"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet18",
+        "resnet50",
+        "wide_resnet50_2",
+        "wide_resnet101_2",
+        "convnext_tiny",
+        "convnext_small",
+        "convnext_base",
+        "convnext_large",
+    ],
+)
 def test_every_tensor_of_torchvision_finds_its_place_and_shape(name):
     with torch.device("meta"):
         theirs = getattr(torchvision.models, name)()

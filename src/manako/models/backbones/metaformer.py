@@ -117,7 +117,7 @@ class PixelMLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Norm and mixer beside the input, then norm and MLP beside that (equations 1 to 3)."""
+    """Norm and mixer beside the input, then norm and MLP beside that (equations 2 and 3)."""
 
     def __init__(self, mixer: Mixer, width: int, rate: float, layer_scale: float) -> None:
         super().__init__()
