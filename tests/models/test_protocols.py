@@ -25,6 +25,8 @@ def test_rows_are_counted_as_classes(rows, length, expected):
         "wrn_16_4",
         "googlenet",
         "googlenet_paper",
+        "convnext_tiny",
+        "poolformer_s12",
         "ssd_resnet18",
         "unet",
         "unet_bn",

@@ -10,6 +10,8 @@ from manako.models.receptive_field import receptive_field
 from manako.models.unet import unet, unet_bn
 from manako.models.zoo import MODELS, model_info
 
+DEEP = ("resnet1", "convnext_base", "convnext_large", "poolformer_m")
+
 
 def without_values(build):
     with torch.device("meta"):
@@ -67,6 +69,8 @@ def test_networks_of_torchvision_have_the_published_receptive_fields(name, expec
         # Each stride: the pooling before it, then its convolutions.
         ("googlenet", 7 + 4 + 2 * 4 + 8 + 2 * 2 * 8 + 16 + 5 * 2 * 16 + 16 + 2 * 2 * 32),
         ("googlenet_paper", 7 + 4 + 2 * 4 + 8 + 2 * 4 * 8 + 16 + 5 * 4 * 16 + 32 + 2 * 4 * 32),
+        ("convnext_tiny", 4 + 6 * (3 * 4 + 3 * 8 + 9 * 16 + 3 * 32) + 4 + 8 + 16),
+        ("poolformer_s12", 7 + 2 * (2 * 4 + 2 * 8 + 6 * 16 + 2 * 32) + 2 * (4 + 8 + 16)),
         ("quick32", 2 + (2 + 1 + 4) + (4 + 2 + 8) + (8 + 4 + 16)),
         ("alexnet", 195),  # the figures published for these two, see above
         ("vgg16", 212),
@@ -91,6 +95,8 @@ def test_every_model_has_one():
         seen = model_info(name).receptive_field
         # Squeeze-excitation looks everywhere.
         assert seen is None if name.startswith("efficientnet") else 16 <= seen < 2000
+        if not any(deep in name for deep in DEEP):  # a second each
+            assert 16 <= model_info(name).receptive_field < 4000
 
 
 class AverageForMaximum(nn.Module):
@@ -143,6 +149,20 @@ def test_a_row_of_layers_follows_the_recurrence(stride, dilation):
     assert receptive_field(network, in_channels=2) == (
         1 + 4 * dilation + 2 * stride + 2 * 2 * stride
     )
+
+
+def test_layers_of_single_pixels_with_the_channels_last_see_no_more():
+    class Pixels(nn.Sequential):
+        def forward(self, x):
+            return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+    network = nn.Sequential(
+        nn.Conv2d(1, 4, 5),
+        Pixels(nn.LayerNorm(4), nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 2, bias=False)),
+        nn.Conv2d(2, 1, 3),
+    )
+
+    assert receptive_field(network.to("meta"), in_channels=1) == 5 + 2
 
 
 def test_of_two_branches_the_one_that_sees_more_counts():

@@ -53,6 +53,8 @@ def test_stages_stand_in_the_order_of_the_computation(name):
     [
         ("resnet18", 6),
         ("resnet20", 5),
+        ("convnext_tiny", 6),
+        ("poolformer_s12", 6),
         ("quick32", 5),
         ("lenet5", 5),
         ("densenet121", 6),

@@ -99,6 +99,15 @@ REFERENCE_PARAMS = {
     ("efficientnet_b5", 1000, 3): 30_389_784,
     ("efficientnet_b6", 1000, 3): 43_040_704,
     ("efficientnet_b7", 1000, 3): 66_347_960,
+    ("convnext_tiny", 1000, 3): 28_589_128,
+    ("convnext_small", 1000, 3): 50_223_688,
+    ("convnext_base", 1000, 3): 88_591_464,
+    ("convnext_large", 1000, 3): 197_767_336,
+    ("convnext_tiny", 7, 1): 28_589_128 - 993 * 769 - 2 * 96 * 16,
+    ("poolformer_s12", 1000, 3): 11_915_176,
+    ("poolformer_s24", 1000, 3): 21_388_968,
+    ("poolformer_s36", 1000, 3): 30_862_760,
+    ("poolformer_s12", 7, 1): 11_915_176 - 993 * 513 - 2 * 64 * 49,
     ("unet", 2, 1): 31_030_658,
     ("unet", 2, 3): 31_031_810,
     ("unet_bn", 10, 3): 3_791_754,
@@ -163,6 +172,14 @@ REFERENCE_GMACS = {
     "efficientnet_b5": 10.2664,
     "efficientnet_b6": 19.0676,
     "efficientnet_b7": 37.7459,
+    "convnext_tiny": 4.45553,
+    "convnext_small": 8.68371,
+    "convnext_base": 15.3547,
+    "convnext_large": 34.3614,
+    "poolformer_s12": 1.81227,
+    "poolformer_s24": 3.39221,
+    "poolformer_s36": 4.97215,
+    "metaformer_s12": 1.81227,
     "unet": 192.384,
     "unet_bn": 79.5408,
 }
@@ -253,6 +270,9 @@ def test_multiply_adds_are_those_of_the_reference(name, expected):
         "googlenet_paper",
         "mobilenetv1_100",
         "efficientnet_b0",
+        "convnext_tiny",
+        "poolformer_s12",
+        "metaformer_s12",
         "ssd_resnet18",
         "unet_bn",
     ],
@@ -318,6 +338,8 @@ def test_info_lists_options_and_weights():
     assert model_info("googlenet_paper").weights == ("recognizer",)
     assert model_info("mobilenetv1_075").options == {"width": 0.75, "dropout": 0.0}
     assert model_info("mobilenetv1_075").weights == ("recognizer", "timm")
+    assert model_info("poolformer_s12").weights == ("recognizer", "timm", "transformers")
+    assert model_info("metaformer_s12").options["mixer"] == "pooling"
     assert "ImageNet" in model_info("resnet50").licences["torchvision"]
 
 

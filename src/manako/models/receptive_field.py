@@ -22,6 +22,9 @@ from torch.utils._pytree import tree_leaves
 _LEAST_WIDTH, _MOST_WIDTH = 2048, 8192
 _NOTHING = np.iinfo(np.int64).max
 _ENDS = {"permute", "transpose", "t"}  # rearrangements for a head: no map any more
+_TO_END, _TO_FRONT = (0, 2, 3, 1), (0, 3, 1, 2)  # where a permutation brings the channels
+# What layer norms, linear layers and activations of single pixels are made of.
+_OF_PIXELS = {"native_layer_norm", "view", "_unsafe_view", "addmm", "mm", "gelu"}
 
 
 @dataclass(frozen=True)
@@ -91,12 +94,16 @@ def _last_map(network: nn.Module, in_channels: int, width: int) -> _Seen:
 
 
 class _Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows the maps [B, C, H, W] that depend on the picture through every operation."""
+    """Follows the maps [B, C, H, W] that depend on the picture through every operation.
+
+    Also while their channels are at the end, in layers that work on each pixel by itself.
+    """
 
     def __init__(self, images: Tensor, seen: _Seen) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         # The tensors are kept, lest another gets the id of one that is gone; they have no values.
         self._known = {id(images): (images, seen)}
+        self._channels_last: dict[int, tuple[Tensor, _Seen]] = {}
         self.latest = seen
 
     def __torch_dispatch__(
@@ -114,7 +121,23 @@ class _Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if known and isinstance(out, Tensor) and out.ndim == 4 and operation not in _ENDS:
             self.latest = _through(operation, args, known, out)
             self._known[id(out)] = (out, self.latest)
+        self._follow_pixels(operation, args, given, out)
         return result
+
+    def _follow_pixels(
+        self, operation: str, args: Sequence[Any], given: Sequence[Tensor], out: Any
+    ) -> None:
+        """Note `out` where it is a map whose channels go to the end, stay there or come back."""
+        for x in given:
+            if operation == "permute" and tuple(args[1]) == _TO_END and id(x) in self._known:
+                self._channels_last[id(out)] = (out, self._known[id(x)][1])
+            elif id(x) in self._channels_last:
+                _, seen = self._channels_last[id(x)]
+                if operation in _OF_PIXELS:
+                    self._channels_last[id(out)] = (out, seen)
+                elif operation == "permute" and tuple(args[1]) == _TO_FRONT:
+                    self._known[id(out)] = (out, seen)
+                    self.latest = seen
 
 
 def _through(

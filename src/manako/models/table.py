@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from manako.models.entries import alexnet, densenet, googlenet, lenet, mobile, resnet, ssd, unet
+from manako.models.entries import (
+    alexnet,
+    convnext,
+    densenet,
+    googlenet,
+    lenet,
+    mobile,
+    resnet,
+    ssd,
+    unet,
+)
 from manako.models.entry import Entry
 
 MODELS: dict[str, Entry] = {
@@ -12,6 +22,7 @@ MODELS: dict[str, Entry] = {
     **resnet.ENTRIES,
     **densenet.ENTRIES,
     **mobile.ENTRIES,
+    **convnext.ENTRIES,
     **ssd.ENTRIES,
     **unet.ENTRIES,
 }

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from manako.errors import ArtefactError, UnknownName, UsageError
 from manako.models.foreign.timm import from_timm
 from manako.models.foreign.torchvision import from_torchvision
+from manako.models.foreign.transformers import from_transformers
 from manako.models.protocols import ClassRows, OnBackbone, WholeModel, WithAuxiliary
 from manako.models.stages import belongs
 from manako.storage.manifest import verify_folder
@@ -30,6 +31,7 @@ PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".ckpt", ".tar")
 LAYOUTS: dict[str, Callable[[Mapping[str, Tensor]], dict[str, Tensor]]] = {
     "torchvision": from_torchvision,
     "timm": from_timm,
+    "transformers": from_transformers,
 }
 LICENCES: dict[str, str] = {
     "recognizer": "the trainer's, and what the pictures it learned from allow",
@@ -37,6 +39,10 @@ LICENCES: dict[str, str] = {
     "may bind users too",
     "timm": "stated for each file, mostly Apache-2.0; trained on ImageNet, whose terms (research, "
     "not commerce) may bind users too",
+    "timm": "as the model's page says; trained on ImageNet, whose terms (research, not commerce) "
+    "may bind users too",
+    "transformers": "as the model's page says; trained on ImageNet, whose terms (research, not "
+    "commerce) may bind users too",
 }
 """On which terms weights of each kind come, as far as is known; this is no legal advice."""
 NORMALISATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {

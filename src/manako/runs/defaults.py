@@ -94,6 +94,12 @@ RECIPES: dict[str, Recipe] = {
     # SGD in place of the authors' RMSprop, with the rate and decay of torchvision's recipe for
     # EfficientNetV2, which is 0.5 for batches of 1024.
     "efficientnet": Recipe(64, 30, "sgd", 0.03, 2e-5, "cosine", warmup=0.05, label_smoothing=0.1),
+    # Liu et al. 2022, appendix A.1, and Yu et al. 2022, section 4.1: 4e-3 for 4096 pictures, with
+    # 20 and 5 of 300 epochs of warmup.
+    "convnext": Recipe(*(64, 30, "adamw", 5e-4, 0.05, "cosine"), warmup=0.067, label_smoothing=0.1),
+    "metaformer": Recipe(
+        *(64, 30, "adamw", 5e-4, 0.05, "cosine"), warmup=0.017, label_smoothing=0.1
+    ),
     "ssd": Recipe(
         16, 60, "adamw", 1e-3, 1e-2, "cosine", warmup=0.05, clip_norm=5.0, average_decay=0.99
     ),
@@ -117,6 +123,8 @@ _FAMILIES = {  # recipe -> the names of the models that it is for, the first mat
     "googlenet_paper": r"googlenet_paper",
     "mobilenet": r"mobilenet.*",
     "efficientnet": r"efficientnet.*",
+    "convnext": r"convnext_.*",
+    "metaformer": r"(pool|meta)former_.*",
     "ssd": r"ssd_.*",
     "unet": r"unet.*",
 }

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from manako.models.layers.initialise import kaiming_normal, normal
+from manako.models.layers.initialise import kaiming_normal, normal, truncated_normal
 
 
 def test_convolutions_are_drawn_for_their_outputs_and_biases_are_zero():
@@ -45,3 +45,18 @@ def test_convolutions_and_linear_layers_are_drawn_with_the_asked_deviation():
         assert abs(layer.weight.mean().item()) < 1e-3
     assert torch.equal(module[2].bias, torch.zeros(200))
     assert torch.equal(module[1].weight, torch.ones(4))
+
+
+def test_a_truncated_normal_draws_convolutions_and_linear_layers_and_leaves_norms_alone():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(8, 64, 3), nn.LayerNorm(64), nn.Linear(64, 200, bias=False))
+
+    truncated_normal(module, std=1.0)
+    convolution, norm, linear = module
+
+    # A normal of deviation 1 cut off at 2 has a deviation of 0.88.
+    for layer in (convolution, linear):
+        assert layer.weight.std().item() == pytest.approx(0.8796, rel=0.02)
+        assert layer.weight.abs().max() <= 2
+    assert torch.equal(convolution.bias, torch.zeros(64))
+    assert torch.equal(norm.weight, torch.ones(64))

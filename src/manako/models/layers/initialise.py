@@ -35,3 +35,15 @@ def normal(module: nn.Module, std: float) -> None:
             nn.init.normal_(layer.weight, std=std)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+def truncated_normal(module: nn.Module, std: float = 0.02) -> None:
+    """Draw the weights of convolutions and linear layers inside `module` from N(0, std).
+
+    What is further from zero than 2 is drawn again. Biases become zero, norms are left alone.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.trunc_normal_(layer.weight, std=std)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
