@@ -22,6 +22,14 @@ from manako.models.backbones.resnet import (
     wide_resnet101_2,
 )
 from manako.models.backbones.resnet_cifar import CifarResNet
+from manako.models.backbones.swin import (
+    SwinTransformer,
+    swin_b,
+    swin_classifier,
+    swin_s,
+    swin_t,
+    swin_t_32,
+)
 from manako.models.backbones.wide_resnet_cifar import WideResNet
 from manako.models.classifier import Classifier
 from manako.models.protocols import Backbone
@@ -80,6 +88,21 @@ def _wrn(
     return Classifier(backbone, num_classes)
 
 
+def _swin(
+    backbone: Callable[..., SwinTransformer],
+    /,
+    *,
+    num_classes: int,
+    in_channels: int,
+    window: int = 7,
+    patch: int = 4,
+    dropout: float = 0.0,
+    stochastic_depth: float,
+) -> Classifier:
+    made = backbone(in_channels, window=window, patch=patch, stochastic_depth=stochastic_depth)
+    return swin_classifier(made, num_classes, dropout=dropout)
+
+
 def _quick32(
     *,
     num_classes: int,
@@ -107,6 +130,9 @@ def _ssd(
 LENET = Paper("Gradient-Based Learning Applied to Document Recognition", 1998)
 RESNET = Paper("Deep Residual Learning for Image Recognition", 2016, "1512.03385")
 WIDE_RESNET = Paper("Wide Residual Networks", 2016, "1605.07146")
+SWIN = Paper(
+    "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", 2021, "2103.14030"
+)
 QUICK32 = Paper("94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, "2404.00498")
 SSD_PAPER = Paper("SSD: Single Shot MultiBox Detector", 2016, "1512.02325")
 UNET = Paper("U-Net: Convolutional Networks for Biomedical Image Segmentation", 2015, "1505.04597")
@@ -147,6 +173,21 @@ def _wide_cifar10(depth: int, widening: int, params: int) -> Entry:
         num_classes=10,
         size_hw=(32, 32),
         reference=f"szagoruyko/wide-residual-networks WRN-{depth}-{widening}",
+    )
+
+
+def _swin_imagenet(
+    backbone: Callable[..., SwinTransformer], params: int, *, stochastic_depth: float
+) -> Entry:
+    return Entry(
+        build=partial(_swin, backbone, stochastic_depth=stochastic_depth),
+        task="classification",
+        paper=SWIN,
+        params=params,
+        num_classes=1000,
+        size_hw=(224, 224),
+        reference=f"torchvision.models.{backbone.__name__}",
+        layouts=("torchvision", "timm", "transformers"),
     )
 
 
@@ -218,6 +259,18 @@ MODELS: dict[str, Entry] = {
     "wrn_52_1": _wide_cifar10(52, 1, 758_362),
     "wide_resnet50_2": _imagenet(wide_resnet50_2, 68_883_240, paper=WIDE_RESNET),
     "wide_resnet101_2": _imagenet(wide_resnet101_2, 126_886_696, paper=WIDE_RESNET),
+    "swin_t": _swin_imagenet(swin_t, 28_288_354, stochastic_depth=0.2),
+    "swin_s": _swin_imagenet(swin_s, 49_606_258, stochastic_depth=0.3),
+    "swin_b": _swin_imagenet(swin_b, 87_768_224, stochastic_depth=0.5),
+    "swin_t_32": Entry(
+        build=partial(_swin, swin_t_32, window=4, patch=2, stochastic_depth=0.1),
+        task="classification",
+        paper=SWIN,
+        params=7_048_612,
+        num_classes=10,
+        size_hw=(32, 32),
+        reference="own form after aanna0701/SPT_LSA_ViT (arXiv:2112.13492)",
+    ),
     "ssd_resnet18": _voc(resnet18, 12_574_928),
     "ssd_resnet34": _voc(resnet34, 22_683_088),
     "ssd_resnet50": _voc(resnet50, 27_522_256),

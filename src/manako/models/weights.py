@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from manako.errors import ArtefactError, UnknownName, UsageError
+from manako.models.foreign.timm import from_timm
 from manako.models.foreign.torchvision import from_torchvision
+from manako.models.foreign.transformers import from_transformers
 from manako.models.protocols import ClassRows, OnBackbone, WholeModel
 from manako.storage.manifest import verify_folder
 from manako.storage.tensors import load_tensors
@@ -27,11 +29,17 @@ COUNTER = ".num_batches_tracked"
 PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".ckpt", ".tar")
 LAYOUTS: dict[str, Callable[[Mapping[str, Tensor]], dict[str, Tensor]]] = {
     "torchvision": from_torchvision,
+    "timm": from_timm,
+    "transformers": from_transformers,
 }
 LICENCES: dict[str, str] = {
     "recognizer": "the trainer's, and what the pictures it learned from allow",
     "torchvision": "BSD-3-Clause; trained on ImageNet, whose terms (research, not commerce) "
     "may bind users too",
+    "timm": "that of each file (see its model card); most were trained on ImageNet, whose terms "
+    "(research, not commerce) may bind users too",
+    "transformers": "that of each file (see its model card); most were trained on ImageNet, whose "
+    "terms (research, not commerce) may bind users too",
 }
 """On which terms weights of each kind come, as far as is known; this is no legal advice."""
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 OUTSIDE = ("head.", "map_norm.", "mean_norm.")
@@ -20,10 +21,16 @@ class Family:
     family and of no other in the library. `rules` are pairs (regular expression, replacement):
     the first that matches the beginning of a name rewrites that beginning. What no rule matches
     keeps its name, and all but the parts in `OUTSIDE` goes under `backbone.`.
+
+    Before that, tensors whose names end with one of `dropped` are left out (what is computed and
+    not learned), and those whose names differ only in having one of the parts in `joined[0]` are
+    put one below the other, under the name with `joined[1]` in its place.
     """
 
     mark: str
     rules: tuple[tuple[str, str], ...] = ()
+    dropped: tuple[str, ...] = ()
+    joined: tuple[tuple[str, ...], str] = ((), "")
 
     def renamed(self, name: str) -> str:
         """Our name of the tensor `name`.
@@ -48,4 +55,17 @@ def rename(tensors: Mapping[str, Tensor], families: Sequence[Family]) -> dict[st
     family = next(
         (one for one in families if any(re.match(one.mark, name) for name in tensors)), Family("")
     )
-    return {family.renamed(name): tensor for name, tensor in tensors.items()}
+    kept = {name: one for name, one in tensors.items() if not name.endswith(family.dropped)}
+    whole = _join(kept, *family.joined)
+    return {family.renamed(name): tensor for name, tensor in whole.items()}
+
+
+def _join(tensors: Mapping[str, Tensor], parts: Sequence[str], whole: str) -> dict[str, Tensor]:
+    """`tensors`, those of all `parts` joined; where one is missing, the others stay apart."""
+    joined = dict(tensors)
+    for name in [name for name in tensors if parts and parts[0] in name]:
+        names = [name.replace(parts[0], part) for part in parts]
+        if all(one in joined for one in names):
+            rows = torch.cat([joined.pop(one) for one in names])
+            joined[name.replace(parts[0], whole)] = rows
+    return joined

@@ -14,6 +14,16 @@ from manako.models.foreign.renaming import Family, rename
 
 FAMILIES = (
     Family(mark=r"layer1[.]0[.]conv1[.]", rules=((r"fc[.]", "head."),)),  # ResNet
+    Family(  # Swin Transformer
+        mark=r"features[.]1[.]0[.]attn[.]relative_position_bias_table",
+        rules=(
+            (r"features[.]0[.]0[.]", "features.0.proj."),
+            (r"features[.]0[.]2[.]", "features.0.norm."),
+            (r"(features[.]\d+[.]\d+[.]mlp)[.]3[.]", r"\1.2."),
+            (r"norm[.]", "map_norm."),
+        ),
+        dropped=("relative_position_index",),
+    ),
 )
 
 
