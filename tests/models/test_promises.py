@@ -15,6 +15,8 @@ KINDS = [
     "resnet50",
     "resnet20",
     "wrn_16_4",
+    "swin_t",
+    "swin_t_32",
     "ssd_resnet18",
     "unet",
     "unet_bn",

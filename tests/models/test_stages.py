@@ -55,6 +55,8 @@ def test_stages_stand_in_the_order_of_the_computation(name):
         ("resnet20", 5),
         ("quick32", 5),
         ("lenet5", 5),
+        ("swin_t", 6),
+        ("swin_t_32", 5),
         ("ssd_resnet18", 6),
         ("unet", 6),
         ("unet_bn", 5),

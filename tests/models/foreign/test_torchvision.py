@@ -5,8 +5,10 @@ import torchvision
 from manako.models.foreign.torchvision import from_torchvision
 from manako.models.zoo import MODELS
 
+NAMES = ["resnet18", "resnet50", "wide_resnet50_2", "wide_resnet101_2", "swin_t", "swin_b"]
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "wide_resnet50_2", "wide_resnet101_2"])
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_tensor_of_torchvision_finds_its_place_and_shape(name):
     with torch.device("meta"):
         theirs = getattr(torchvision.models, name)()
