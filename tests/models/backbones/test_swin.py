@@ -153,6 +153,30 @@ def test_attention_equals_its_definition(height, width, window, shifted):
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_the_gradient_of_the_bias_table_is_always_the_same_also_in_several_threads():
+    attention = WindowAttention(24 * 32, 7)  # large enough that torch shares the work
+    nn.init.normal_(attention.relative_position_bias_table)
+    windows = Windows(tokens(1, 7, 7, 1), 7, shifted=False)
+    direction = tokens(49, 49, 24).float().permute(2, 0, 1)
+    gradients = []
+
+    for _ in range(100):  # of which an index differs in a few
+        attention.zero_grad()
+        attention.bias(windows).backward(direction)
+        gradients.append(attention.relative_position_bias_table.grad)
+
+    assert all(torch.equal(one, gradients[0]) for one in gradients)
+
+
 def test_merging_puts_the_lower_token_before_the_right_one_and_pads_odd_sides_with_zeros():
     merging = PatchMerging(1)
     merging.norm, merging.reduction = nn.Identity(), nn.Identity()

@@ -135,7 +135,7 @@ class WindowAttention(nn.Module):
 
         Those differ from window to window: [windows, heads, N, N].
         """
-        # An embedding, for its gradient is a sum in a fixed order on every device.
+        # Not `table[positions]`: threads would sum its gradient in an order of their own.
         table = functional.embedding(windows.positions, self.relative_position_bias_table)
         bias = table.permute(2, 0, 1)
         return bias if windows.apart is None else bias.masked_fill(windows.apart, -torch.inf)
