@@ -6,10 +6,11 @@ window in every other block, so that neighbours meet; between stages, 2 x 2 toke
 What the paper leaves to its code is as there and in torchvision: a layer norm follows the patch
 embedding; a map that the windows do not cover is padded with zeros below and at the right after
 the norm (the padding is not masked: it takes part as tokens whose key and value are the biases);
-along a side that one window covers there is no shift. What differs from both: tokens of other
-regions are masked by minus infinity in place of -100; the table of relative positions is no
-buffer but computed; and pictures may have any size: rows and columns beyond the last whole patch
-are left out, as in torchvision.
+along a side that one window covers there is no shift. Pictures may have any size; as in
+torchvision, rows and columns beyond the last whole patch are left out. What differs from both:
+tokens of other regions are masked by minus infinity in place of -100; the index of relative
+positions is no buffer but computed; and dropout, which the paper does not use, is offered before
+the head only.
 
 `swin_t_32` is our own form for pictures of 32 x 32 pixels, after "Vision Transformer for
 Small-Size Datasets" (Lee et al. 2021, https://arxiv.org/abs/2112.13492) and its code: patches of
@@ -320,7 +321,7 @@ def truncated_normal(module: nn.Module) -> None:
 def swin_classifier(
     backbone: SwinTransformer, num_classes: int, *, dropout: float = 0.0
 ) -> Classifier:
-    """A layer norm on the deepest map, its mean, a linear layer (section 3.1)."""
+    """A layer norm on the deepest map, its mean, a linear layer (appendix A2.1)."""
     deepest = backbone.channels[max(backbone.channels)]
     model = Classifier(backbone, num_classes, map_norm=MapNorm(deepest), dropout=dropout)
     truncated_normal(model.head)
