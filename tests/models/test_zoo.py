@@ -43,6 +43,31 @@ REFERENCE_PARAMS = {
     ("swin_s", 1000, 3): 49_606_258,
     ("swin_b", 1000, 3): 87_768_224,
     ("swin_t", 7, 1): 28_288_354 - 993 * 769 - 2 * 96 * 16,
+    ("densenet121", 1000, 3): 7_978_856,
+    ("densenet161", 1000, 3): 28_681_000,
+    ("densenet169", 1000, 3): 14_149_480,
+    ("densenet201", 1000, 3): 20_013_928,
+    ("densenet_40_12", 10, 3): 1_019_722,
+    ("densenet_40_12", 100, 3): 1_060_132,
+    ("densenet_100_12", 10, 3): 6_979_642,
+    ("densenet_100_12", 100, 3): 7_084_852,
+    ("densenet_100_24", 10, 3): 27_249_082,
+    ("densenet_100_24", 100, 3): 27_457_972,
+    ("densenet_bc_40_12", 10, 3): 176_122,
+    ("densenet_bc_40_12", 100, 3): 188_092,
+    ("densenet_bc_100_12", 10, 3): 769_162,
+    ("densenet_bc_100_12", 100, 3): 800_032,
+    ("densenet_bc_190_40", 10, 3): 25_624_430,
+    ("densenet_bc_190_40", 100, 3): 25_821_620,
+    ("densenet_bc_250_24", 10, 3): 15_324_406,
+    ("densenet_bc_250_24", 100, 3): 15_480_556,
+    # That of resnet110: the norm of the stem went to the end, those of the widening units before.
+    ("preact_resnet110", 10, 3): 1_727_962,
+    # With the norms' scales and shifts, which the paper's 10.2 millions leave out.
+    ("preact_resnet164", 10, 3): 1_703_258,
+    ("preact_resnet164", 100, 3): 1_726_388,
+    ("preact_resnet1001", 10, 3): 10_327_706,
+    ("preact_resnet1001", 100, 3): 10_350_836,
     ("unet", 2, 1): 31_030_658,
     ("unet", 2, 3): 31_031_810,
     ("unet_bn", 10, 3): 3_791_754,
@@ -70,6 +95,20 @@ REFERENCE_GMACS = {
     "swin_t": 4.49057,
     "swin_s": 8.74088,
     "swin_b": 15.4309,
+    "densenet121": 2.83416,
+    "densenet161": 7.72791,
+    "densenet169": 3.35984,
+    "densenet201": 4.29137,
+    "densenet_40_12": 0.264813,
+    "densenet_100_12": 1.76952,
+    "densenet_100_24": 6.88935,
+    "densenet_bc_40_12": 0.072365,
+    "densenet_bc_100_12": 0.28793,
+    "densenet_bc_190_40": 9.30195,
+    "densenet_bc_250_24": 5.41879,
+    "preact_resnet110": 0.252888,
+    "preact_resnet164": 0.244501,
+    "preact_resnet1001": 1.48785,
     "unet": 192.384,
     "unet_bn": 79.5408,
 }
@@ -147,6 +186,11 @@ def test_multiply_adds_are_those_of_the_reference(name, expected):
         "resnet110",
         "wrn_16_4",
         "swin_t_32",
+        "densenet121",
+        "densenet_40_12",
+        "densenet_bc_100_12",
+        "preact_resnet110",
+        "resnetv2_18",
         "ssd_resnet18",
         "unet_bn",
     ],
@@ -199,6 +243,14 @@ def test_info_lists_options_and_weights():
     }
     assert model_info("swin_t").weights == ("recognizer", "torchvision", "timm", "transformers")
     assert model_info("swin_t_32").weights == ("recognizer",)
+    dense = {"compression": 0.5, "dropout": 0.0}
+    assert model_info("densenet121").options == {"growth_rate": 32, **dense}
+    assert model_info("densenet161").options == {"growth_rate": 48, **dense}
+    assert model_info("densenet_bc_100_12").options == dense
+    assert model_info("densenet_40_12").options == dense | {"compression": 1.0}
+    assert model_info("resnetv2_50").options == {"stochastic_depth": 0.0, "dropout": 0.0}
+    assert model_info("densenet121").weights == ("recognizer", "torchvision", "timm")
+    assert model_info("resnetv2_50").weights == ("recognizer", "timm")
     assert "ImageNet" in model_info("resnet50").licences["torchvision"]
 
 
@@ -214,6 +266,26 @@ def test_options_arrive_in_the_type_that_the_model_declares():
     assert model.backbone.stage1.bn1.momentum == 1.0
     assert create_model("lenet5", size=32).fixed_size_hw == (32, 32)
     assert create_model("wrn_16_4", dropout="0.3").backbone.layer1[0].dropout.p == 0.3
+
+
+def test_options_of_a_densenet_and_of_a_pre_activation_resnet_reach_their_layers():
+    dense = create_model("densenet121", growth_rate="4", compression="1", dropout="0.1")
+    residual = create_model("resnetv2_18", stochastic_depth="0.7", dropout="0.4")
+
+    assert dense.backbone.channels[4] == 8 + 6 * 4
+    assert dense.backbone.transition1.conv.out_channels == dense.backbone.channels[4]
+    assert dense.backbone.denseblock1.denselayer1.dropout.p == 0.1
+    assert residual.backbone.layer4[1].stochastic_depth.rate == 0.7
+    assert residual.dropout.p == 0.4
+
+
+@pytest.mark.parametrize("name", ["densenet_bc_40_12", "preact_resnet110", "resnetv2_18"])
+def test_these_heads_start_with_biases_of_zero(name):
+    head = create_model(name, num_classes=40).head
+
+    assert not head.bias.any()
+    if name == "resnetv2_18":
+        assert head.weight.std().item() == pytest.approx(0.01, rel=0.05)
 
 
 def test_the_same_seed_gives_the_same_model():

@@ -18,6 +18,9 @@ def test_every_model_has_a_recipe():
 
     assert recipes["resnet20"] is RECIPES["resnet_cifar"]
     assert recipes["resnet50"] is RECIPES["resnet"]
+    assert recipes["densenet_bc_100_12"] is RECIPES["densenet"]
+    assert recipes["preact_resnet110"] is RECIPES["preact_resnet"]
+    assert recipes["resnetv2_50"] is RECIPES["resnet"]
     assert recipes["ssd_resnet18"] is RECIPES["ssd"]
     assert all(recipe in RECIPES.values() for recipe in recipes.values())
 

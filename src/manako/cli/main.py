@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import typer
 from typer.main import get_command
 
-from manako.cli import cache, check, demo, info, models, predict, resume, train, val
+from manako.cli import cache, check, demo, fetch, info, models, predict, resume, train, val
 from manako.errors import ManakoError
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ app.command("val")(val.val)
 app.command("predict")(predict.predict)
 app.command("models")(models.models)
 app.command("info")(info.info)
+app.command("fetch")(fetch.fetch)
 app.command("cache")(cache.cache)
 app.command("demo")(demo.demo)
 

@@ -9,8 +9,16 @@ from typing import Literal
 
 from torch import nn
 
+from manako.models.backbones.densenet import BottleneckLayer, DenseNet, Layer, PlainLayer
+from manako.models.backbones.densenet_cifar import CifarDenseNet
 from manako.models.backbones.lenet5 import LeNet5
 from manako.models.backbones.lenet5_paper import LeNet5Paper
+from manako.models.backbones.preact_resnet_cifar import (
+    Basic,
+    Bottleneck,
+    CifarPreActResNet,
+    Unit,
+)
 from manako.models.backbones.quick32 import Quick32, Quick32Features
 from manako.models.backbones.resnet import (
     resnet18,
@@ -22,6 +30,7 @@ from manako.models.backbones.resnet import (
     wide_resnet101_2,
 )
 from manako.models.backbones.resnet_cifar import CifarResNet
+from manako.models.backbones.resnetv2 import ResNetV2
 from manako.models.backbones.swin import (
     SwinTransformer,
     swin_b,
@@ -88,6 +97,64 @@ def _wrn(
     return Classifier(backbone, num_classes)
 
 
+def _densenet(
+    depth: int,
+    /,
+    *,
+    num_classes: int,
+    in_channels: int,
+    growth_rate: int = 32,
+    compression: float = 0.5,
+    dropout: float = 0.0,
+) -> Classifier:
+    backbone = DenseNet(
+        depth, in_channels, growth_rate=growth_rate, compression=compression, dropout=dropout
+    )
+    return _zero_bias(Classifier(backbone, num_classes))
+
+
+def _densenet_cifar(
+    layer: Layer,
+    depth: int,
+    growth_rate: int,
+    /,
+    *,
+    num_classes: int,
+    in_channels: int,
+    compression: float = 1.0,
+    dropout: float = 0.0,
+) -> Classifier:
+    chosen = {"compression": compression, "dropout": dropout}
+    backbone = CifarDenseNet(layer, depth, growth_rate, in_channels, **chosen)
+    return _zero_bias(Classifier(backbone, num_classes))
+
+
+def _preact_cifar(unit: Unit, depth: int, /, *, num_classes: int, in_channels: int) -> Classifier:
+    backbone = CifarPreActResNet(unit, depth, in_channels)
+    return _zero_bias(Classifier(backbone, num_classes))
+
+
+def _zero_bias(classifier: Classifier) -> Classifier:
+    """The same with a head whose biases start at zero, as in the authors' codes."""
+    nn.init.zeros_(classifier.head.bias)
+    return classifier
+
+
+def _resnetv2(
+    depth: int,
+    /,
+    *,
+    num_classes: int,
+    in_channels: int,
+    stochastic_depth: float = 0.0,
+    dropout: float = 0.0,
+) -> Classifier:
+    backbone = ResNetV2(depth, in_channels, stochastic_depth=stochastic_depth)
+    classifier = Classifier(backbone, num_classes, dropout=dropout)
+    nn.init.normal_(classifier.head.weight, std=0.01)
+    return _zero_bias(classifier)
+
+
 def _swin(
     backbone: Callable[..., SwinTransformer],
     /,
@@ -130,6 +197,8 @@ def _ssd(
 LENET = Paper("Gradient-Based Learning Applied to Document Recognition", 1998)
 RESNET = Paper("Deep Residual Learning for Image Recognition", 2016, "1512.03385")
 WIDE_RESNET = Paper("Wide Residual Networks", 2016, "1605.07146")
+DENSENET = Paper("Densely Connected Convolutional Networks", 2017, "1608.06993")
+IDENTITY_MAPPINGS = Paper("Identity Mappings in Deep Residual Networks", 2016, "1603.05027")
 SWIN = Paper(
     "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", 2021, "2103.14030"
 )
@@ -173,6 +242,61 @@ def _wide_cifar10(depth: int, widening: int, params: int) -> Entry:
         num_classes=10,
         size_hw=(32, 32),
         reference=f"szagoruyko/wide-residual-networks WRN-{depth}-{widening}",
+    )
+
+
+def _dense(depth: int, params: int, *, growth_rate: int = 32) -> Entry:
+    return Entry(
+        build=partial(_densenet, depth, growth_rate=growth_rate),
+        task="classification",
+        paper=DENSENET,
+        params=params,
+        num_classes=1000,
+        size_hw=(224, 224),
+        reference=f"torchvision.models.densenet{depth}",
+        layouts=("torchvision", "timm"),
+    )
+
+
+def _dense_cifar10(
+    layer: Layer, depth: int, growth_rate: int, params: int, *, compression: float = 1.0
+) -> Entry:
+    return Entry(
+        build=partial(_densenet_cifar, layer, depth, growth_rate, compression=compression),
+        task="classification",
+        paper=DENSENET,
+        params=params,
+        num_classes=10,
+        size_hw=(32, 32),
+        reference=f"the paper, and liuzhuang13/DenseNet L={depth}, k={growth_rate}",
+    )
+
+
+_dense_bc_cifar10 = partial(_dense_cifar10, BottleneckLayer, compression=0.5)
+
+
+def _preact_cifar10(unit: Unit, depth: int, params: int, reference: str) -> Entry:
+    return Entry(
+        build=partial(_preact_cifar, unit, depth),
+        task="classification",
+        paper=IDENTITY_MAPPINGS,
+        params=params,
+        num_classes=10,
+        size_hw=(32, 32),
+        reference=reference,
+    )
+
+
+def _preact(depth: int, params: int) -> Entry:
+    return Entry(
+        build=partial(_resnetv2, depth),
+        task="classification",
+        paper=IDENTITY_MAPPINGS,
+        params=params,
+        num_classes=1000,
+        size_hw=(224, 224),
+        reference=f"timm resnetv2_{depth}",
+        layouts=("timm",),
     )
 
 
@@ -259,6 +383,31 @@ MODELS: dict[str, Entry] = {
     "wrn_52_1": _wide_cifar10(52, 1, 758_362),
     "wide_resnet50_2": _imagenet(wide_resnet50_2, 68_883_240, paper=WIDE_RESNET),
     "wide_resnet101_2": _imagenet(wide_resnet101_2, 126_886_696, paper=WIDE_RESNET),
+    "densenet121": _dense(121, 7_978_856),
+    "densenet161": _dense(161, 28_681_000, growth_rate=48),
+    "densenet169": _dense(169, 14_149_480),
+    "densenet201": _dense(201, 20_013_928),
+    "densenet_40_12": _dense_cifar10(PlainLayer, 40, 12, 1_019_722),
+    "densenet_100_12": _dense_cifar10(PlainLayer, 100, 12, 6_979_642),
+    "densenet_100_24": _dense_cifar10(PlainLayer, 100, 24, 27_249_082),
+    "densenet_bc_40_12": _dense_bc_cifar10(40, 12, 176_122),
+    "densenet_bc_100_12": _dense_bc_cifar10(100, 12, 769_162),
+    "densenet_bc_190_40": _dense_bc_cifar10(190, 40, 25_624_430),
+    "densenet_bc_250_24": _dense_bc_cifar10(250, 24, 15_324_406),
+    "preact_resnet110": _preact_cifar10(
+        Basic, 110, 1_727_962, "facebookarchive/fb.resnet.torch preresnet"
+    ),
+    "preact_resnet164": _preact_cifar10(
+        Bottleneck, 164, 1_703_258, "KaimingHe/resnet-1k-layers resnet-pre-act"
+    ),
+    "preact_resnet1001": _preact_cifar10(
+        Bottleneck, 1001, 10_327_706, "KaimingHe/resnet-1k-layers resnet-pre-act"
+    ),
+    "resnetv2_18": _preact(18, 11_687_720),
+    "resnetv2_34": _preact(34, 21_795_880),
+    "resnetv2_50": _preact(50, 25_549_352),
+    "resnetv2_101": _preact(101, 44_541_480),
+    "resnetv2_152": _preact(152, 60_185_128),
     "swin_t": _swin_imagenet(swin_t, 28_288_354, stochastic_depth=0.2),
     "swin_s": _swin_imagenet(swin_s, 49_606_258, stochastic_depth=0.3),
     "swin_b": _swin_imagenet(swin_b, 87_768_224, stochastic_depth=0.5),

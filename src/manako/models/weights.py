@@ -36,10 +36,10 @@ LICENCES: dict[str, str] = {
     "recognizer": "the trainer's, and what the pictures it learned from allow",
     "torchvision": "BSD-3-Clause; trained on ImageNet, whose terms (research, not commerce) "
     "may bind users too",
-    "timm": "that of each file (see its model card); most were trained on ImageNet, whose terms "
-    "(research, not commerce) may bind users too",
     "transformers": "that of each file (see its model card); most were trained on ImageNet, whose "
     "terms (research, not commerce) may bind users too",
+    "timm": "stated for each file, mostly Apache-2.0; trained on ImageNet, whose terms (research, "
+    "not commerce) may bind users too",
 }
 """On which terms weights of each kind come, as far as is known; this is no legal advice."""
 

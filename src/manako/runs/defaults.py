@@ -83,6 +83,10 @@ RECIPES: dict[str, Recipe] = {
         label_smoothing=0.1,
         clip_norm=1.0,
     ),
+    # Huang et al. 2017, section 4.2, with a cosine in place of the steps.
+    "densenet": Recipe(64, 30, "sgd", 0.1, 1e-4, "cosine", warmup=0.05),
+    # He et al. 2016, "Identity Mappings", appendix, with a cosine in place of the steps.
+    "preact_resnet": Recipe(128, 30, "sgd", 0.1, 1e-4, "cosine", warmup=0.05),
     "ssd": Recipe(
         16, 60, "adamw", 1e-3, 1e-2, "cosine", warmup=0.05, clip_norm=5.0, average_decay=0.99
     ),
@@ -98,6 +102,8 @@ _FAMILIES = {  # recipe -> the names of the models that it is for, the first mat
     "resnet_cifar": r"resnet(20|32|44|56|110)|wrn_.*",
     "resnet": r"(wide_)?resnet.*",
     "swin": r"swin_.*",
+    "densenet": r"densenet.*",
+    "preact_resnet": r"preact_resnet.*",
     "ssd": r"ssd_.*",
     "unet": r"unet.*",
 }

@@ -12,7 +12,17 @@ from torch import Tensor
 
 from manako.models.foreign.renaming import Family, rename
 
+DENSENET = Family(
+    mark=r"features[.]denseblock1[.]",
+    rules=(
+        # The published files are older than torchvision's names: norm.1 is norm1 today.
+        (r"features[.](denseblock\d+[.]denselayer\d+)[.](norm|conv)[.]?(\d)", r"\1.\2\3"),
+        (r"features[.]", ""),
+        (r"classifier[.]", "head."),
+    ),
+)
 FAMILIES = (
+    DENSENET,
     Family(mark=r"layer1[.]0[.]conv1[.]", rules=((r"fc[.]", "head."),)),  # ResNet
     Family(  # Swin Transformer
         mark=r"features[.]1[.]0[.]attn[.]relative_position_bias_table",

@@ -1,0 +1,132 @@
+"""Public weights, fetched when asked for: downloaded, verified, converted and tried.
+
+Nothing else in manako opens a connection. The file that stays holds numbers only (safetensors),
+and as text where it comes from and how the pictures it learned from were normalised.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import torch
+
+from manako.errors import ArtefactError, UsageError
+from manako.models.foreign.published import Published, published
+from manako.models.weights import load_source, read_source
+from manako.models.table import MODELS
+from manako.models.zoo import model_info
+from manako.storage.download import download, header_of
+from manako.storage.durability import sync_published
+from manako.storage.pickles import convert_pickle
+from manako.storage.temporary import remove, temporary_path
+from manako.storage.tensors import load_tensors, save_tensors
+
+MIRROR = "MANAKO_MIRROR"
+BYTES_A_WEIGHT = 8  # float32 is 4; room for counters and headers
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file of public weights on this disk; `weights` is what `create_model` and `train` take."""
+
+    path: Path
+    source: Published
+    sha256: str
+
+    @property
+    def weights(self) -> str:
+        """The library and the path."""
+        return f"{self.source.layout}:{self.path}"
+
+
+def fetch_weights(
+    model: str,
+    path: str | Path | None = None,
+    *,
+    layout: str | None = None,
+    label: str | None = None,
+    sha256: str | None = None,
+    on_progress: Callable[[int], None] = lambda count: None,
+) -> Fetched:
+    """Fetch public weights of `model` into the new file `path` (MODEL-LABEL.safetensors here).
+
+    `layout` and `label` choose among several (see `foreign.published`). The download must have the
+    hash that its publisher states, or the `sha256` given. MANAKO_MIRROR=URL takes the files from a
+    server of your own: https://host/file becomes URL/host/file.
+
+    Errors: UnknownName or UsageError for weights that nobody publishes, or where `path` exists;
+    ResourceError where the server cannot be reached or breaks off; ArtefactError for another hash,
+    a file that is no weights, or weights that do not fit the model.
+    """
+    info = model_info(model)
+    source = published(model, layout, label)
+    goal = Path(path) if path is not None else Path(f"{model}-{source.label}.safetensors")
+    if goal.suffix != ".safetensors":
+        raise UsageError(f"{goal} cannot hold weights", expected="a name that ends in .safetensors")
+    if goal.exists():
+        raise UsageError(f"{goal} exists already", fix="choose another --out, or remove the file")
+    url = _mirrored(source.url)
+    beside = temporary_path(goal)
+    raw, converted = beside / Path(source.url).name, beside / "converted.safetensors"
+    try:
+        digest = download(
+            url,
+            raw,
+            sha256=sha256 or source.sha256 or _digest_of_hub(url),
+            limit_bytes=BYTES_A_WEIGHT * info.params + 10**6,
+            on_progress=on_progress,
+        )
+        if raw.suffix != ".safetensors":
+            convert_pickle(raw, converted)
+        tensors = load_tensors(converted if converted.exists() else raw)
+        origin = {**asdict(source), "sha256": digest}
+        save_tensors(converted, tensors, {"manako": json.dumps(origin, sort_keys=True)})
+        _refuse_unfit(source, converted)
+        converted.rename(goal)
+        sync_published(goal)
+    finally:
+        remove(beside)
+    return Fetched(goal, source, digest)
+
+
+def _mirrored(url: str) -> str:
+    mirror = os.environ.get(MIRROR, "").rstrip("/")
+    parts = urlsplit(url)
+    return f"{mirror}/{parts.netloc}{parts.path}" if mirror else url
+
+
+def _digest_of_hub(url: str) -> str:
+    """The SHA-256 that huggingface.co states for a large file before it sends it."""
+    stated = (header_of(url, "X-Linked-Etag") or "").strip('"')
+    if len(stated) != 64:
+        raise ArtefactError(
+            f"{url}: the server states no hash to check the file by",
+            expected="a SHA-256 in its header X-Linked-Etag",
+            fix="give the hash that you know with --sha256",
+        )
+    return stated
+
+
+def _refuse_unfit(source: Published, path: Path) -> None:
+    """Raise ArtefactError unless every tensor fits the model, its head included."""
+    info = model_info(source.model)
+    with torch.random.fork_rng():
+        model = MODELS[source.model].build(
+            num_classes=info.num_classes, in_channels=info.in_channels
+        )
+    found = read_source(f"{source.layout}:{path}")
+    load_source(model, found)
+    ours = model.state_dict()
+    for name in model.class_rows():
+        theirs = found.tensors.get(name)
+        if theirs is None or theirs.shape != ours[name].shape:
+            had = "none" if theirs is None else tuple(theirs.shape)
+            raise ArtefactError(
+                f"{source.url} has another head than {source.model}: {name} is {had}",
+                expected=f"{tuple(ours[name].shape)}, for {info.num_classes} classes",
+            )
