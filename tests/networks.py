@@ -37,7 +37,10 @@ def pair(
     images: Tensor,
     **more: object,
 ) -> Pair:
-    """Both networks, built without values, filled and made free of chance."""
+    """Both networks, built without values, filled and made free of chance.
+
+    A network with tables among its buffers must be built on the CPU: `theirs` says so itself.
+    """
     with torch.device("meta"):
         one, other = ours(), theirs()
     other = scrambled(other)
@@ -50,11 +53,15 @@ def pair(
 
 def scrambled(model: nn.Module) -> nn.Module:
     """No value at its default: there, mix-ups do not show. Branches stay of moderate size."""
-    model = model.double().to_empty(device="cpu")
+    model = model.double()
+    if next(model.parameters()).is_meta:
+        model = model.to_empty(device="cpu")
     generator = torch.Generator().manual_seed(0)
     for name, tensor in model.state_dict().items():
-        if not tensor.is_floating_point():
+        if name.endswith("num_batches_tracked"):
             tensor.fill_(3)
+        elif not tensor.is_floating_point():
+            continue  # a table of indices
         elif name.endswith("running_var") or (tensor.ndim == 1 and name.endswith("weight")):
             tensor.uniform_(0.5, 1.5, generator=generator)
         elif tensor.ndim <= 1:
@@ -137,3 +144,25 @@ def largest_error(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -
     """The largest `difference` of tensors of equal names; the names must be the same."""
     assert found.keys() == expected.keys()
     return max(difference(found[name].double(), expected[name].double()) for name in found)
+
+
+def names_in_files(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a Swin of transformers by the names that it writes to files.
+
+    In memory, version 5 calls them otherwise than version 4; files keep the old names.
+    """
+    names = {
+        "attention.q_proj": "attention.self.query",
+        "attention.k_proj": "attention.self.key",
+        "attention.v_proj": "attention.self.value",
+        "attention.relative_position_bias.": "attention.self.",
+        "attention.o_proj": "attention.output.dense",
+        "mlp.fc1": "intermediate.dense",
+        "mlp.fc2": "output.dense",
+    }
+    found = {}
+    for name, tensor in tensors.items():
+        for new, old in names.items():
+            name = name.replace(new, old)
+        found[name] = tensor
+    return found

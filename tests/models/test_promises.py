@@ -16,6 +16,8 @@ KINDS = [
     "resnet50",
     "resnet20",
     "wrn_16_4",
+    "swin_t",
+    "swin_t_32",
     "densenet121",
     "densenet_bc_40_12",
     "preact_resnet110",

@@ -63,6 +63,9 @@ def test_networks_of_torchvision_have_the_published_receptive_fields(name, expec
         # 315 in Araujo et al. 2019, too.
         ("mobilenetv1_100", 3 + 2 * (2 * 2 + 2 * 4 + 2 * 8 + 5 * 16 + 16 + 32)),
         ("wrn_16_4", 3 + 4 * 2 + (2 + 3 * 4) + (4 + 3 * 8)),
+        # Two blocks, one shifted: two windows where it begins, one more where it was more before.
+        ("swin_t", 2 * 7 * (32 + 3 * 16 + 8 + 4)),
+        ("swin_t_32", 2 * 4 * (2 * 8 + 3 * 4 + 2)),
         # The stem, the 3x3 of each layer, and the 2x2 of each transition.
         ("densenet121", (7 + 2 * 2) + 6 * 8 + 4 + 12 * 16 + 8 + 24 * 32 + 16 + 16 * 64),
         ("densenet_bc_100_12", 3 + 16 * 2 + 1 + 16 * 4 + 2 + 16 * 8),
@@ -87,8 +90,8 @@ def test_models_have_the_receptive_field_computed_by_hand(name, expected):
 
 def test_every_model_has_one():
     for name in MODELS:
-        # The deep ones take a second each, and the DenseNets for ImageNet see more than that.
-        if not re.search(r"resnet(v2_)?1|densenet\d|densenet_bc_[12]", name):
+        # The deep ones take a second each, DenseNets for ImageNet and large Swins see more.
+        if not re.search(r"resnet(v2_)?1|densenet\d|densenet_bc_[12]|swin_[sb]", name):
             assert 16 <= model_info(name).receptive_field < 2000
         if re.search("resnet1|efficientnet_b[1-7]", name):  # the deep ones take a second each
             continue

@@ -57,6 +57,8 @@ def test_stages_stand_in_the_order_of_the_computation(name):
         ("poolformer_s12", 6),
         ("quick32", 5),
         ("lenet5", 5),
+        ("swin_t", 6),
+        ("swin_t_32", 5),
         ("densenet121", 6),
         ("densenet_bc_100_12", 5),
         ("preact_resnet164", 5),

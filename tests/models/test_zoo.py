@@ -40,6 +40,10 @@ REFERENCE_PARAMS = {
     ("wrn_40_4", 100, 3): 8_972_340,
     ("wide_resnet50_2", 1000, 3): 68_883_240,
     ("wide_resnet101_2", 1000, 3): 126_886_696,
+    ("swin_t", 1000, 3): 28_288_354,
+    ("swin_s", 1000, 3): 49_606_258,
+    ("swin_b", 1000, 3): 87_768_224,
+    ("swin_t", 7, 1): 28_288_354 - 993 * 769 - 2 * 96 * 16,
     ("densenet121", 1000, 3): 7_978_856,
     ("densenet161", 1000, 3): 28_681_000,
     ("densenet169", 1000, 3): 14_149_480,
@@ -132,6 +136,9 @@ REFERENCE_GMACS = {
     "wrn_40_4": 1.29858,
     "wide_resnet50_2": 11.398,
     "wide_resnet101_2": 22.7531,
+    "swin_t": 4.49057,
+    "swin_s": 8.74088,
+    "swin_b": 15.4309,
     "densenet121": 2.83416,
     "densenet161": 7.72791,
     "densenet169": 3.35984,
@@ -256,6 +263,7 @@ def test_multiply_adds_are_those_of_the_reference(name, expected):
         "resnet20",
         "resnet110",
         "wrn_16_4",
+        "swin_t_32",
         "densenet121",
         "densenet_40_12",
         "densenet_bc_100_12",
@@ -321,6 +329,14 @@ def test_info_lists_options_and_weights():
     assert model_info("resnet20").weights == ("recognizer",)
     assert model_info("wide_resnet50_2").weights == ("recognizer", "torchvision")
     assert model_info("wrn_28_10").options == {"dropout": 0.0}
+    assert model_info("swin_s").options == {
+        "window": 7,
+        "patch": 4,
+        "dropout": 0.0,
+        "stochastic_depth": 0.3,
+    }
+    assert model_info("swin_t").weights == ("recognizer", "torchvision", "timm", "transformers")
+    assert model_info("swin_t_32").weights == ("recognizer",)
     dense = {"compression": 0.5, "dropout": 0.0}
     assert model_info("densenet121").options == {"growth_rate": 32, **dense}
     assert model_info("densenet161").options == {"growth_rate": 48, **dense}

@@ -18,7 +18,7 @@ import torch
 from manako.errors import ArtefactError, UsageError
 from manako.models.foreign.published import Published, published
 from manako.models.table import MODELS
-from manako.models.weights import load_source, read_source
+from manako.models.weights import ORIGIN, load_source, read_source
 from manako.models.zoo import model_info
 from manako.storage.download import download, header_of
 from manako.storage.durability import sync_published
@@ -85,7 +85,7 @@ def fetch_weights(
             convert_pickle(raw, converted)
         tensors = load_tensors(converted if converted.exists() else raw)
         origin = {**asdict(source), "sha256": digest}
-        save_tensors(converted, tensors, {"manako": json.dumps(origin, sort_keys=True)})
+        save_tensors(converted, tensors, {ORIGIN: json.dumps(origin, sort_keys=True)})
         _refuse_unfit(source, converted)
         converted.rename(goal)
         sync_published(goal)

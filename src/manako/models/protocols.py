@@ -79,6 +79,15 @@ class WholeModel(Protocol):
 
 
 @runtime_checkable
+class KnowsReceptiveField(Protocol):
+    """A backbone of which attention or the like makes the receptive field hard to follow."""
+
+    @property
+    def receptive_field(self) -> int | None:
+        """The side in pixels of the square that a unit of the deepest map can see, None if all."""
+
+
+@runtime_checkable
 class OnBackbone(Protocol):
     """A model that begins with a backbone, its tensors under `backbone.` in the state dict."""
 

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from manako.models.protocols import KnowsReceptiveField, OnBackbone
+
 # Wide enough that the outer taps of no dilated layer fall beside the picture from everywhere.
 _LEAST_WIDTH, _MOST_WIDTH = 2048, 8192
 _NOTHING = np.iinfo(np.int64).max
@@ -66,13 +68,15 @@ def receptive_field(
     The last map is the deepest of a classifier, the coarsest level of a detector and the logits
     of a segmentation network; where its units differ, the one that sees most counts. `network`
     is on torch's meta device and takes widths that are multiples of `multiple`, or `fixed_width`
-    only.
+    only. A backbone that knows its own is asked.
 
     >>> with torch.device("meta"):
     ...     network = nn.Sequential(nn.Conv2d(1, 1, 3), nn.MaxPool2d(2), nn.Conv2d(1, 1, 3))
     >>> receptive_field(network, in_channels=1)
     8
     """
+    if isinstance(network, OnBackbone) and isinstance(network.backbone, KnowsReceptiveField):
+        return network.backbone.receptive_field
     width = fixed_width or -(-_LEAST_WIDTH // multiple) * multiple
     while True:
         first, last = _last_map(network, in_channels, width).widest()

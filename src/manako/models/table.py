@@ -23,6 +23,7 @@ MODELS: dict[str, Entry] = {
     **densenet.ENTRIES,
     **mobile.ENTRIES,
     **convnext.ENTRIES,
+    **swin.ENTRIES,
     **ssd.ENTRIES,
     **unet.ENTRIES,
 }

@@ -1,6 +1,6 @@
 """Weights from files into a model that is there already.
 
-Two kinds of sources: a state dict in a public library's layout, `"torchvision:PATH"`, and the
+Two kinds of sources: a state dict in a public library's layout, such as `"timm:PATH"`, and the
 folder of a recognizer (or of the run that made it). Apart from the tensors that depend on the
 classes, every tensor must fit; where one does not, nothing is loaded.
 """
@@ -8,47 +8,27 @@ classes, every tensor must fit; where one does not, nothing is loaded.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from manako.errors import ArtefactError, UnknownName, UsageError
-from manako.models.foreign.timm import from_timm
-from manako.models.foreign.torchvision import from_torchvision
-from manako.models.foreign.transformers import from_transformers
+from manako.models.foreign.libraries import LIBRARIES, Normalisation
+from manako.models.foreign.published import PUBLISHED
 from manako.models.protocols import ClassRows, OnBackbone, WholeModel, WithAuxiliary
 from manako.models.stages import belongs
 from manako.storage.manifest import verify_folder
-from manako.storage.tensors import load_tensors
+from manako.storage.tensors import load_metadata, load_tensors
 
 WEIGHTS, SPEC = "model.safetensors", "recognizer.json"
 BACKBONE = "backbone."
 COUNTER = ".num_batches_tracked"
 PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".ckpt", ".tar")
-LAYOUTS: dict[str, Callable[[Mapping[str, Tensor]], dict[str, Tensor]]] = {
-    "torchvision": from_torchvision,
-    "timm": from_timm,
-    "transformers": from_transformers,
-}
-LICENCES: dict[str, str] = {
-    "recognizer": "the trainer's, and what the pictures it learned from allow",
-    "torchvision": "BSD-3-Clause; trained on ImageNet, whose terms (research, not commerce) "
-    "may bind users too",
-    "timm": "stated for each file, mostly Apache-2.0; trained on ImageNet, whose terms (research, "
-    "not commerce) may bind users too",
-    "timm": "as the model's page says; trained on ImageNet, whose terms (research, not commerce) "
-    "may bind users too",
-    "transformers": "as the model's page says; trained on ImageNet, whose terms (research, not "
-    "commerce) may bind users too",
-}
-"""On which terms weights of each kind come, as far as is known; this is no legal advice."""
-NORMALISATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "torchvision": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-}
-"""Mean and deviation of red, green and blue (0..1) by which a library's weights were trained."""
+ORIGIN = "manako"  # the entry of a file's metadata that `manako fetch` writes
 
 
 @dataclass(frozen=True)
@@ -132,7 +112,7 @@ def load_source(
 
 
 def read_source(spec: str | Path) -> Source:
-    """Read `"torchvision:PATH"` (a .safetensors file) or a recognizer's or a run's folder.
+    """Read `"LIBRARY:PATH"` (.safetensors; see `LIBRARIES`) or a recognizer's or a run's folder.
 
     Errors: UnknownName for another library, UsageError for a file without one, ArtefactError for
     what is missing, damaged or refused.
@@ -160,6 +140,28 @@ def layout_of(spec: str) -> str:
     return _split(spec)[0]
 
 
+def normalisation_of(spec: str, model: str) -> Normalisation | None:
+    """How the pictures were normalised that a library's file for `model` was trained on.
+
+    What `manako fetch` wrote into the file, else what holds for all that the library publishes of
+    this model, or of any; None where that differs. Errors: as for `read_source`.
+    """
+    layout, path = _split(spec)
+    if layout not in LIBRARIES:
+        raise UnknownName("source of weights", layout, LIBRARIES)
+    origin = load_metadata(_readable(path)).get(ORIGIN)
+    if origin is None:
+        kinds = {
+            (one.mean, one.std) for one in PUBLISHED if (one.model, one.layout) == (model, layout)
+        }
+        return kinds.pop() if len(kinds) == 1 else LIBRARIES[layout].normalisation
+    try:
+        saved = json.loads(origin)
+        return TypeAdapter(Normalisation).validate_python((saved["mean"], saved["std"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtefactError(f"{path} says in a damaged way where it comes from") from error
+
+
 def _split(spec: str) -> tuple[str, Path]:
     """The library and the path; one letter before the colon is a drive of Windows."""
     layout, colon, path = spec.partition(":")
@@ -169,8 +171,14 @@ def _split(spec: str) -> tuple[str, Path]:
 
 
 def _foreign(layout: str, path: Path) -> Source:
-    if layout not in LAYOUTS:
-        raise UnknownName("source of weights", layout, LAYOUTS)
+    if layout not in LIBRARIES:
+        raise UnknownName("source of weights", layout, LIBRARIES)
+    tensors = LIBRARIES[layout].renamed(load_tensors(_readable(path)))
+    return Source(f"{layout}:{path}", tensors, foreign=True)
+
+
+def _readable(path: Path) -> Path:
+    """`path`, unless its name tells that it holds more or less than tensors."""
     if path.suffix.lower() in PICKLES:
         raise ArtefactError(
             f"{path} is refused: a {path.suffix} file is a pickle, and loading it could run code",
@@ -180,8 +188,7 @@ def _foreign(layout: str, path: Path) -> Source:
         )
     if path.suffix.lower() != ".safetensors":
         raise ArtefactError(f"{path} cannot be read", expected="a .safetensors file")
-    tensors = LAYOUTS[layout](load_tensors(path))
-    return Source(f"{layout}:{path}", tensors, foreign=True)
+    return path
 
 
 def _recognizer(folder: Path) -> Source:

@@ -25,10 +25,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from manako.console.messages import say
 from manako.errors import UnknownName, UsageError
 from manako.models.entry import TASKS, Entry, Paper, Task
+from manako.models.foreign.libraries import LIBRARIES
 from manako.models.protocols import FixedSize, WholeModel
 from manako.models.receptive_field import receptive_field
 from manako.models.table import MODELS
-from manako.models.weights import LICENCES, load_source, read_source
+from manako.models.weights import load_source, read_source
+
+OWN_LICENCE = "the trainer's, and what the pictures it learned from allow"
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,10 @@ def model_info(name: str) -> ModelInfo:
         reference=entry.reference,
         options={key: parameter.default for key, parameter in _options(entry).items()},
         weights=("recognizer", *entry.layouts),
-        licences={source: LICENCES[source] for source in ("recognizer", *entry.layouts)},
+        licences={
+            "recognizer": OWN_LICENCE,
+            **{layout: LIBRARIES[layout].licence for layout in entry.layouts},
+        },
     )
 
 
@@ -149,7 +155,7 @@ def create_model(
         num_classes: classes without a background; where it is not given, those of the recognizer
             that `weights` names, else those of the reference (`model_info(name).num_classes`).
         in_channels: 3 for RGB, 1 for grey.
-        weights: `"torchvision:PATH"`, `"timm:PATH"` or a recognizer's folder; see
+        weights: a library's file, such as `"torchvision:PATH"`, or a recognizer's folder; see
             `weights.load_source`. What was loaded is said on stderr.
         options: those of the model (`model_info(name).options`).
 

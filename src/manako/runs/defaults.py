@@ -75,6 +75,14 @@ RECIPES: dict[str, Recipe] = {
     # He et al. 2016, section 4.2, with a cosine in place of the steps.
     "resnet_cifar": Recipe(128, 30, "sgd", 0.1, 5e-4, "cosine", warmup=0.05),
     "resnet": Recipe(64, 30, "sgd", 0.05, 5e-4, "cosine", warmup=0.05, label_smoothing=0.1),
+    # The code of Lee et al. 2021 (https://arxiv.org/abs/2112.13492), who train on CIFAR from
+    # scratch; the limit to gradients is of Liu et al. 2021, appendix A2.1.
+    "swin": Recipe(
+        *(128, 100, "adamw", 1e-3, 0.05, "cosine"),
+        warmup=0.1,
+        label_smoothing=0.1,
+        clip_norm=1.0,
+    ),
     # Huang et al. 2017, section 4.2, with a cosine in place of the steps.
     "densenet": Recipe(64, 30, "sgd", 0.1, 1e-4, "cosine", warmup=0.05),
     # He et al. 2016, "Identity Mappings", appendix, with a cosine in place of the steps.
@@ -114,6 +122,7 @@ _FAMILIES = {  # recipe -> the names of the models that it is for, the first mat
     "lenet5_paper": r"lenet5_paper",
     "resnet_cifar": r"resnet(20|32|44|56|110)|wrn_.*",
     "resnet": r"(wide_)?resnet.*",
+    "swin": r"swin_.*",
     "densenet": r"densenet.*",
     "preact_resnet": r"preact_resnet.*",
     "alexnet": r"alexnet.*|spp_.*",

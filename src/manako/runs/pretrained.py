@@ -10,7 +10,9 @@ from typing import Any
 import torch
 
 from manako.config.settings import Settings
-from manako.models.weights import NORMALISATIONS, layout_of, load_weights
+from manako.console.messages import warn
+from manako.models import weights as files
+from manako.models.weights import layout_of, load_weights
 from manako.models.zoo import create_model
 from manako.recognizer import RecognizerSpec
 from manako.recognizer.folder import read_folder
@@ -28,14 +30,23 @@ def made_for(weights: str | None) -> RecognizerSpec | None:
 
 
 def normalisation_of(settings: Settings) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """Mean and deviation that the weights of a run were trained with; None without weights."""
+    """Mean and deviation that the weights of a run were trained with.
+
+    None without weights, and where a file of another library does not say it, which is noted.
+    """
     if settings.weights is None:
         return None
     spec = made_for(settings.weights)
-    if spec is not None:
-        mean, std = spec.mean, spec.std
-    else:
-        mean, std = NORMALISATIONS[layout_of(settings.weights)]
+    known = (
+        (spec.mean, spec.std) if spec else files.normalisation_of(settings.weights, settings.model)
+    )
+    if known is None:
+        warn(
+            f"{settings.weights} does not say how its pictures were normalised; these are by their "
+            "own mean and deviation (a file from manako fetch says it)"
+        )
+        return None
+    mean, std = known
     if settings.channels == 1 < len(mean):  # the first convolution is summed over the colours
         mean, std = (round(fmean(mean), 4),), (round(fmean(std), 4),)
     return mean, std

@@ -10,13 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from manako.errors import UnknownName, UsageError
+from manako.models.foreign.libraries import HALF, IMAGENET, Normalisation, Triple
 
 TORCHVISION = "https://download.pytorch.org/models/"
 HUB = "https://huggingface.co/{repository}/resolve/main/model.safetensors"
-
-Triple = tuple[float, float, float]
-IMAGENET: tuple[Triple, Triple] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-HALF: tuple[Triple, Triple] = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ _APACHE = _TERMS.replace("BSD-3-Clause", "Apache-2.0")
 def _torchvision(
     model: str,
     *files: tuple[str, str],
-    normalisation: tuple[Triple, Triple] = IMAGENET,
+    normalisation: Normalisation = IMAGENET,
     side: int = 224,
 ) -> Iterable[Published]:
     """`files` are pairs (label, what stands in the file's name behind the model's)."""
@@ -58,7 +55,7 @@ def _torchvision(
 
 
 def _timm(
-    model: str, tag: str, normalisation: tuple[Triple, Triple] = HALF, side: int = 224
+    model: str, tag: str, normalisation: Normalisation = HALF, side: int = 224
 ) -> Iterable[Published]:
     url = HUB.format(repository=f"timm/{model}.{tag}")
     yield Published(model, "timm", tag, url, "", side, *normalisation, licence=_APACHE)
