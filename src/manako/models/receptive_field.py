@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_leaves
 # Wide enough that the outer taps of no dilated layer fall beside the picture from everywhere.
 _LEAST_WIDTH, _MOST_WIDTH = 2048, 8192
 _NOTHING = np.iinfo(np.int64).max
+_ATTENTION = {"_softmax", "_safe_softmax"}  # what torch makes of it on the meta device
 _ENDS = {"permute", "transpose", "t"}  # rearrangements for a head: no map any more
 
 
@@ -44,6 +45,11 @@ class _Seen:
     def take(self, columns: slice) -> _Seen:
         """What a part of the columns sees."""
         return _Seen(self.first[columns], self.last[columns])
+
+    def shared(self) -> _Seen:
+        """What each unit sees when it takes something of all others."""
+        first, last = self.first.min(), self.last.max()
+        return _Seen(np.full_like(self.first, first), np.full_like(self.last, last))
 
     def gathered(self, taps: Iterator[tuple[Any, Any]], width: int) -> _Seen:
         """What a layer of `width` columns sees; `taps` are pairs (its columns, columns here)."""
@@ -97,6 +103,7 @@ class _Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         # The tensors are kept, lest another gets the id of one that is gone; they have no values.
         self._known = {id(images): (images, seen)}
+        self._places = images.shape[-2:].numel()
         self.latest = seen
 
     def __torch_dispatch__(
@@ -113,7 +120,10 @@ class _Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         operation = func.overloadpacket.__name__
         if known and isinstance(out, Tensor) and out.ndim == 4 and operation not in _ENDS:
             self.latest = _through(operation, args, known, out)
+            self._places = out.shape[-2:].numel()
             self._known[id(out)] = (out, self.latest)
+        elif operation in _ATTENTION and out.shape[-1] >= self._places:
+            self.latest = self.latest.shared()  # every place asks all others
         return result
 
 
@@ -133,6 +143,12 @@ def _through(
         stride = args[2][-1] if len(args) > 2 and args[2] else kernel
         padding = args[3][-1] if len(args) > 3 else 0
         return seen.gathered(_Layer(kernel, stride, padding).taps(width, before), width)
+    if operation == "constant_pad_nd":
+        around = tuple(args[1][:2])
+        return _Seen(
+            np.pad(seen.first, around, constant_values=_NOTHING),
+            np.pad(seen.last, around, constant_values=-1),
+        )
     if operation == "slice" and args[1] % 4 == 3:
         bounds = (*args[2:], None, None, None)  # those that are left out at the end
         return seen.take(slice(*bounds[:3]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -22,6 +22,19 @@ from manako.models.backbones.resnet import (
     wide_resnet101_2,
 )
 from manako.models.backbones.resnet_cifar import CifarResNet
+from manako.models.backbones.vit import (
+    BASE,
+    HUGE,
+    LARGE,
+    SMALL,
+    TINY,
+    Encoder,
+    Norm,
+    Shape,
+    ViT,
+    ViTClassifier,
+)
+from manako.models.backbones.vit_stem import ResNetStem
 from manako.models.backbones.wide_resnet_cifar import WideResNet
 from manako.models.classifier import Classifier
 from manako.models.protocols import Backbone
@@ -92,6 +105,28 @@ def _quick32(
     return Quick32(features, num_classes)
 
 
+def _vit(
+    shape: Shape,
+    stem_depths: Sequence[int] = (),
+    /,
+    *,
+    num_classes: int,
+    in_channels: int,
+    size: int = 224,
+    patch: int = 16,
+    pool: Literal["class", "mean"] = "class",
+    norm: Norm = "pre",
+    dropout: float = 0.0,
+    stochastic_depth: float = 0.0,
+    eps: float = 1e-6,
+) -> ViTClassifier:
+    encoder = Encoder(shape, norm=norm, dropout=dropout, stochastic_depth=stochastic_depth, eps=eps)
+    stem = ResNetStem(stem_depths, in_channels) if stem_depths else None
+    class_token = pool == "class"
+    backbone = ViT(encoder, in_channels, size=size, patch=patch, class_token=class_token, stem=stem)
+    return ViTClassifier(backbone, num_classes)
+
+
 def _ssd(
     backbone: Callable[[int], Backbone],
     /,
@@ -108,9 +143,19 @@ LENET = Paper("Gradient-Based Learning Applied to Document Recognition", 1998)
 RESNET = Paper("Deep Residual Learning for Image Recognition", 2016, "1512.03385")
 WIDE_RESNET = Paper("Wide Residual Networks", 2016, "1605.07146")
 QUICK32 = Paper("94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, "2404.00498")
+VIT = Paper(
+    "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale", 2021, "2010.11929"
+)
+DEIT = Paper(
+    "Training data-efficient image transformers & distillation through attention",
+    2021,
+    "2012.12877",
+)
 SSD_PAPER = Paper("SSD: Single Shot MultiBox Detector", 2016, "1512.02325")
 UNET = Paper("U-Net: Convolutional Networks for Biomedical Image Segmentation", 2015, "1505.04597")
 TORCHVISION = ("torchvision",)
+TIMM = ("timm",)
+TIMM_AND_TRANSFORMERS = ("timm", "transformers")
 
 
 def _imagenet(backbone: Callable[[int], Backbone], params: int, *, paper: Paper = RESNET) -> Entry:
@@ -147,6 +192,52 @@ def _wide_cifar10(depth: int, widening: int, params: int) -> Entry:
         num_classes=10,
         size_hw=(32, 32),
         reference=f"szagoruyko/wide-residual-networks WRN-{depth}-{widening}",
+    )
+
+
+def _vit_imagenet(
+    shape: Shape,
+    params: int,
+    reference: str,
+    *,
+    patch: int,
+    paper: Paper = VIT,
+    layouts: tuple[str, ...] = TIMM_AND_TRANSFORMERS,
+) -> Entry:
+    return Entry(
+        build=partial(_vit, shape, patch=patch),
+        task="classification",
+        paper=paper,
+        params=params,
+        num_classes=1000,
+        size_hw=(224, 224),
+        reference=reference,
+        layouts=layouts,
+    )
+
+
+def _vit_torchvision(shape: Shape, params: int, name: str, *, patch: int) -> Entry:
+    return _vit_imagenet(
+        shape,
+        params,
+        f"torchvision.models.{name}",
+        patch=patch,
+        layouts=TORCHVISION + TIMM_AND_TRANSFORMERS,
+    )
+
+
+def _vit_hybrid(
+    shape: Shape, stem_depths: Sequence[int], params: int, name: str, *, size: int = 224
+) -> Entry:
+    return Entry(
+        build=partial(_vit, shape, stem_depths, patch=1, size=size),
+        task="classification",
+        paper=VIT,
+        params=params,
+        num_classes=1000,
+        size_hw=(size, size),
+        reference=f"timm {name}",
+        layouts=TIMM,
     )
 
 
@@ -218,6 +309,35 @@ MODELS: dict[str, Entry] = {
     "wrn_52_1": _wide_cifar10(52, 1, 758_362),
     "wide_resnet50_2": _imagenet(wide_resnet50_2, 68_883_240, paper=WIDE_RESNET),
     "wide_resnet101_2": _imagenet(wide_resnet101_2, 126_886_696, paper=WIDE_RESNET),
+    "vit_b_16": _vit_torchvision(BASE, 86_567_656, "vit_b_16", patch=16),
+    "vit_b_32": _vit_torchvision(BASE, 88_224_232, "vit_b_32", patch=32),
+    "vit_l_16": _vit_torchvision(LARGE, 304_326_632, "vit_l_16", patch=16),
+    "vit_l_32": _vit_torchvision(LARGE, 306_535_400, "vit_l_32", patch=32),
+    "vit_h_14": _vit_torchvision(HUGE, 632_045_800, "vit_h_14", patch=14),
+    "vit_tiny_patch16_224": _vit_imagenet(
+        TINY, 5_717_416, "timm vit_tiny_patch16_224", patch=16, paper=DEIT
+    ),
+    "vit_small_patch16_224": _vit_imagenet(
+        SMALL, 22_050_664, "timm vit_small_patch16_224", patch=16, paper=DEIT
+    ),
+    "vit_small_patch32_224": _vit_imagenet(
+        SMALL, 22_878_952, "timm vit_small_patch32_224", patch=32, paper=DEIT
+    ),
+    "vit_tiny_patch4_32": Entry(
+        build=partial(_vit, TINY, patch=4, size=32),
+        task="classification",
+        paper=DEIT,
+        params=5_362_762,
+        num_classes=10,
+        size_hw=(32, 32),
+        reference="own form: that of vit_tiny_patch16_224 for small pictures",
+    ),
+    "vit_small_r26_s32_224": _vit_hybrid(SMALL, (2, 2, 2, 2), 36_431_912, "vit_small_r26_s32_224"),
+    "vit_base_r50_s16_224": _vit_hybrid(BASE, (3, 4, 9), 98_659_112, "vit_base_r50_s16_224"),
+    "vit_base_r50_s16_384": _vit_hybrid(
+        BASE, (3, 4, 9), 98_950_952, "vit_base_r50_s16_384", size=384
+    ),
+    "vit_large_r50_s32_224": _vit_hybrid(LARGE, (3, 4, 6, 3), 328_994_856, "vit_large_r50_s32_224"),
     "ssd_resnet18": _voc(resnet18, 12_574_928),
     "ssd_resnet34": _voc(resnet34, 22_683_088),
     "ssd_resnet50": _voc(resnet50, 27_522_256),

@@ -1,6 +1,6 @@
 """Weights from files into a model that is there already.
 
-Two kinds of sources: a state dict in a public library's layout, `"torchvision:PATH"`, and the
+Two kinds of sources: a state dict in a public library's layout, such as `"timm:PATH"`, and the
 folder of a recognizer (or of the run that made it). Apart from the tensors that depend on the
 classes, every tensor must fit; where one does not, nothing is loaded.
 """
@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from manako.errors import ArtefactError, UnknownName, UsageError
+from manako.models.foreign.timm import from_timm
 from manako.models.foreign.torchvision import from_torchvision
+from manako.models.foreign.transformers import from_transformers
 from manako.models.protocols import ClassRows, OnBackbone, WholeModel
 from manako.storage.manifest import verify_folder
 from manako.storage.tensors import load_tensors
@@ -27,11 +29,17 @@ COUNTER = ".num_batches_tracked"
 PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".ckpt", ".tar")
 LAYOUTS: dict[str, Callable[[Mapping[str, Tensor]], dict[str, Tensor]]] = {
     "torchvision": from_torchvision,
+    "timm": from_timm,
+    "transformers": from_transformers,
 }
 LICENCES: dict[str, str] = {
     "recognizer": "the trainer's, and what the pictures it learned from allow",
     "torchvision": "BSD-3-Clause; trained on ImageNet, whose terms (research, not commerce) "
     "may bind users too",
+    "timm": "that of the file's own page, mostly Apache-2.0; ImageNet's terms (research, not "
+    "commerce) may bind users too",
+    "transformers": "that of the file's own page; those of the pictures it was trained on may bind "
+    "users too",
 }
 """On which terms weights of each kind come, as far as is known; this is no legal advice."""
 
@@ -112,7 +120,7 @@ def load_source(
 
 
 def read_source(spec: str | Path) -> Source:
-    """Read `"torchvision:PATH"` (.safetensors of a ResNet) or a recognizer's or a run's folder.
+    """Read `"LIBRARY:PATH"` (.safetensors; see `LAYOUTS`) or a recognizer's or a run's folder.
 
     Errors: UnknownName for another library, UsageError for a file without one, ArtefactError for
     what is missing, damaged or refused.

@@ -148,7 +148,7 @@ def create_model(
         num_classes: classes without a background; where it is not given, those of the recognizer
             that `weights` names, else those of the reference (`model_info(name).num_classes`).
         in_channels: 3 for RGB, 1 for grey.
-        weights: `"torchvision:PATH"` or a recognizer's folder; see `weights.load_source`. What
+        weights: `"torchvision:PATH"`, `"timm:PATH"` or `"transformers:PATH"`, or a recognizer's folder; see `weights.load_source`. What
             was loaded is said on stderr.
         options: those of the model (`model_info(name).options`).
 

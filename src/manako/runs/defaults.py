@@ -75,6 +75,11 @@ RECIPES: dict[str, Recipe] = {
     # He et al. 2016, section 4.2, with a cosine in place of the steps.
     "resnet_cifar": Recipe(128, 30, "sgd", 0.1, 5e-4, "cosine", warmup=0.05),
     "resnet": Recipe(64, 30, "sgd", 0.05, 5e-4, "cosine", warmup=0.05, label_smoothing=0.1),
+    # Touvron et al. 2021, table 9, with the gradients' limit of Dosovitskiy et al. 2021, table 3;
+    # small data want more passes.
+    "vit": Recipe(
+        *(128, 60, "adamw", 5e-4, 0.05, "cosine"), warmup=0.05, label_smoothing=0.1, clip_norm=1.0
+    ),
     "ssd": Recipe(
         16, 60, "adamw", 1e-3, 1e-2, "cosine", warmup=0.05, clip_norm=5.0, average_decay=0.99
     ),
@@ -89,6 +94,7 @@ _FAMILIES = {  # recipe -> the names of the models that it is for, the first mat
     "lenet5_paper": r"lenet5_paper",
     "resnet_cifar": r"resnet(20|32|44|56|110)|wrn_.*",
     "resnet": r"(wide_)?resnet.*",
+    "vit": r"vit_.*",
     "ssd": r"ssd_.*",
     "unet": r"unet.*",
 }
@@ -123,8 +129,12 @@ def default_size(task: str, model: str, size_hw: tuple[int, int], multiple: int)
         if model == "quick32":
             return (32, 32) if max(size_hw) <= 32 else (48, 48)
         side = 32 if max(size_hw) <= 32 else 64 if max(size_hw) <= 64 else 128
-        return side, side
+        return _nearest(side, multiple), _nearest(side, multiple)
     long_side = 320 if task == "detection" else 256
     scale = min(1.0, long_side / max(size_hw))
-    height, width = (max(multiple, round(side * scale / multiple) * multiple) for side in size_hw)
+    height, width = (_nearest(side * scale, multiple) for side in size_hw)
     return height, width
+
+
+def _nearest(side: float, multiple: int) -> int:
+    return max(multiple, round(side / multiple) * multiple)

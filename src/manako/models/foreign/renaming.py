@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 OUTSIDE = ("head.", "map_norm.", "mean_norm.")
@@ -20,10 +21,16 @@ class Family:
     family and of no other in the library. `rules` are pairs (regular expression, replacement):
     the first that matches the beginning of a name rewrites that beginning. What no rule matches
     keeps its name, and all but the parts in `OUTSIDE` goes under `backbone.`.
+
+    `joined` are pairs (our part, their parts): tensors whose new names differ in one of their
+    parts only are stacked, row block after row block, to one of our name. `dropped` matches the
+    beginnings of the names (theirs) of tensors that our network has no use for.
     """
 
     mark: str
     rules: tuple[tuple[str, str], ...] = ()
+    joined: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    dropped: str = r"(?!)"  # matches nothing
 
     def renamed(self, name: str) -> str:
         """Our name of the tensor `name`.
@@ -48,4 +55,35 @@ def rename(tensors: Mapping[str, Tensor], families: Sequence[Family]) -> dict[st
     family = next(
         (one for one in families if any(re.match(one.mark, name) for name in tensors)), Family("")
     )
-    return {family.renamed(name): tensor for name, tensor in tensors.items()}
+    renamed = {
+        family.renamed(name): tensor
+        for name, tensor in tensors.items()
+        if not re.match(family.dropped, name)
+    }
+    for whole, parts in family.joined:
+        renamed = join(renamed, whole, parts)
+    return renamed
+
+
+def join(tensors: Mapping[str, Tensor], whole: str, parts: Sequence[str]) -> dict[str, Tensor]:
+    """`tensors`, those called `parts` stacked to one called `whole`, wherever all parts are there.
+
+    Parts that cannot be stacked stay as they are.
+
+    >>> one, two = torch.zeros(1, 5), torch.zeros(2, 5)
+    >>> found = join({"0.q.weight": one, "0.k.weight": two, "0.q.bias": one}, "qk", ("q", "k"))
+    >>> {name: tuple(tensor.shape) for name, tensor in found.items()}
+    {'0.q.bias': (1, 5), '0.qk.weight': (3, 5)}
+    """
+    result = dict(tensors)
+    for name in tensors:
+        before, found, after = name.partition(f".{parts[0]}.")
+        names = [f"{before}.{part}.{after}" for part in parts]
+        if not found or not all(one in tensors for one in names):
+            continue
+        pieces = [tensors[one] for one in names]
+        if pieces[0].ndim and len({piece.shape[1:] for piece in pieces}) == 1:
+            result[f"{before}.{whole}.{after}"] = torch.cat(pieces)
+            for one in names:
+                del result[one]
+    return result

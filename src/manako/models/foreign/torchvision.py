@@ -12,8 +12,25 @@ from torch import Tensor
 
 from manako.models.foreign.renaming import Family, rename
 
+_VIT_BLOCK = r"encoder[.]layers[.]encoder_layer_(\d+)[.]"
+
 FAMILIES = (
     Family(mark=r"layer1[.]0[.]conv1[.]", rules=((r"fc[.]", "head."),)),  # ResNet
+    Family(  # ViT; its published files have the older names of the MLPs' layers
+        mark=rf"{_VIT_BLOCK}",
+        rules=(
+            (r"conv_proj[.]", "patches."),
+            (r"class_token\Z", "tokens.class_token"),
+            (r"encoder[.]pos_embedding\Z", "tokens.positions"),
+            (rf"{_VIT_BLOCK}ln_([12])[.]", r"encoder.blocks.\1.norm\2."),
+            (rf"{_VIT_BLOCK}self_attention[.]in_proj_", r"encoder.blocks.\1.attention.qkv."),
+            (rf"{_VIT_BLOCK}self_attention[.]out_proj[.]", r"encoder.blocks.\1.attention.proj."),
+            (rf"{_VIT_BLOCK}mlp[.](?:0|linear_1)[.]", r"encoder.blocks.\1.mlp.fc1."),
+            (rf"{_VIT_BLOCK}mlp[.](?:3|linear_2)[.]", r"encoder.blocks.\1.mlp.fc2."),
+            (r"encoder[.]ln[.]", "encoder.norm."),
+            (r"heads[.]head[.]", "head."),
+        ),
+    ),
 )
 
 
