@@ -15,6 +15,8 @@ KINDS = [
     "resnet50",
     "resnet20",
     "wrn_16_4",
+    "vit_tiny_patch16_224",
+    "vit_small_r26_s32_224",
     "ssd_resnet18",
     "unet",
     "unet_bn",
@@ -22,6 +24,8 @@ KINDS = [
 
 
 def small_size(name):
+    if name == "vit_h_14":
+        return (28, 28)
     sizes = {"classification": (32, 32), "detection": (64, 64), "segmentation": (16, 32)}
     return (28, 28) if name == "lenet5" else sizes[model_info(name).task]
 

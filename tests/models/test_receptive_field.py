@@ -68,8 +68,31 @@ def test_models_have_the_receptive_field_computed_by_hand(name, expected):
 
 def test_every_model_has_one():
     for name in MODELS:
-        if "resnet1" not in name:  # the deep ones take a second each
+        if "resnet1" not in name and "vit" not in name:  # the deep ones take a second each
             assert 16 <= model_info(name).receptive_field < 2000
+
+
+@pytest.mark.parametrize("name", ["vit_b_32", "vit_small_r26_s32_224"])
+def test_a_network_of_attention_sees_everything(name):
+    assert model_info(name).receptive_field is None
+
+
+def test_attention_inside_of_windows_does_not_see_everything():
+    class Windows(nn.Module):
+        def forward(self, images):
+            rows = images.unfold(3, 4, 4).flatten(0, 3)  # windows of four columns
+            rows.softmax(-1)
+            return images
+
+    assert receptive_field(Windows().to("meta"), in_channels=1) == 1
+
+
+@pytest.mark.parametrize("kernel", [3, 7])
+def test_columns_of_padding_see_nothing(kernel):
+    layers = [nn.ZeroPad2d((0, kernel - 2, 0, kernel - 2)), nn.Conv2d(1, 1, kernel, 2)]
+    network = nn.Sequential(*layers, nn.Conv2d(1, 1, 3, padding=1)).to("meta")
+
+    assert receptive_field(network, in_channels=1) == kernel + 4
 
 
 class AverageForMaximum(nn.Module):

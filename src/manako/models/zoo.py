@@ -148,8 +148,8 @@ def create_model(
         num_classes: classes without a background; where it is not given, those of the recognizer
             that `weights` names, else those of the reference (`model_info(name).num_classes`).
         in_channels: 3 for RGB, 1 for grey.
-        weights: `"torchvision:PATH"`, `"timm:PATH"` or `"transformers:PATH"`, or a recognizer's folder; see `weights.load_source`. What
-            was loaded is said on stderr.
+        weights: a library's file, such as `"torchvision:PATH"`, or a recognizer's folder; see
+            `weights.load_source`. What was loaded is said on stderr.
         options: those of the model (`model_info(name).options`).
 
     Raises:

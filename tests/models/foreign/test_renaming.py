@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from manako.models.foreign.renaming import Family, rename
+from manako.models.foreign.renaming import Family, join, rename
 
 FAMILIES = (
     Family(mark=r"stem[.]", rules=((r"stem[.]0[.]", "conv1."), (r"stem[.]1[.]", "bn1."))),
@@ -30,3 +31,27 @@ def test_head_and_last_norms_stand_beside_the_backbone():
 
 def test_names_of_no_family_are_left_as_they_are():
     assert names("something.weight") == ["backbone.something.weight"]
+
+
+def test_what_is_dropped_is_not_there():
+    family = Family(mark="a[.]", dropped=r"pooler[.]")
+    tensors = {name: torch.zeros(1) for name in ("a.bias", "pooler.bias", "a.pooler.bias")}
+
+    assert list(rename(tensors, [family])) == ["backbone.a.bias", "backbone.a.pooler.bias"]
+
+
+def test_parts_are_joined_in_the_order_of_the_table_wherever_all_of_them_are():
+    family = Family("0[.]", rules=((r"0[.]", "first."),), joined=(("qk", ("query", "key")),))
+    one, two, lone = torch.ones(1, 2), torch.ones(3, 2) * 2, torch.zeros(1)
+
+    found = rename({"0.key.weight": two, "0.query.weight": one, "0.query.bias": lone}, [family])
+
+    assert found.keys() == {"backbone.first.qk.weight", "backbone.first.query.bias"}
+    assert torch.equal(found["backbone.first.qk.weight"], torch.cat([one, two]))
+
+
+@pytest.mark.parametrize("shapes", [((2, 3), (2, 4)), ((), ()), ((2,), (2, 1))])
+def test_parts_that_do_not_fit_together_stay_apart(shapes):
+    tensors = {f"a.{x}.b": torch.zeros(shape) for x, shape in zip("qk", shapes, strict=True)}
+
+    assert join(tensors, "whole", ("q", "k")).keys() == tensors.keys()

@@ -46,9 +46,8 @@ def from_transformers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state dict of an image classifier of transformers with our names.
 
     >>> import torch
-    >>> block = "vit.encoder.layer.0"
-    >>> query, key, value = (f"{block}.attention.attention.{x}.bias" for x in ("query", "key", "value"))
-    >>> names = (query, key, value, f"{block}.layernorm_before.bias", "classifier.bias")
+    >>> parts = [f"attention.attention.{part}" for part in ("query", "key", "value")]
+    >>> names = [f"vit.encoder.layer.0.{part}.bias" for part in (*parts, "layernorm_before")]
     >>> found = from_transformers({name: torch.zeros(2) for name in names})
     >>> found["backbone.encoder.blocks.0.attention.qkv.bias"].shape
     torch.Size([6])
