@@ -123,7 +123,7 @@ SMALL_PAIRS = {
     ),
 }
 
-HYBRIDS = ("vit_small_r26_s32_224", "vit_base_r50_s16_224", "vit_large_r50_s32_224")
+HYBRIDS = tuple(name for name, one in MODELS.items() if "_r26_" in name or "_r50_" in name)
 NAMED = {
     **dict.fromkeys(("vit_b_16", "vit_b_32", "vit_l_16", "vit_l_32", "vit_h_14"), "torchvision"),
     **dict.fromkeys(("vit_small_patch16_224", "vit_small_patch32_224", *HYBRIDS), "timm"),

@@ -212,7 +212,7 @@ class Tokens(nn.Module):
         down, across = (
             resampling(old, new, of_places) for old, new in zip(self.grid_hw, grid_hw, strict=True)
         )
-        grid = of_places.unflatten(1, self.grid_hw)
+        grid = of_places.reshape(1, *self.grid_hw, -1)
         grid = torch.einsum("ph,qw,nhwd->npqd", down, across, grid)
         return torch.cat([of_class, grid.flatten(1, 2)], 1)
 
