@@ -192,7 +192,7 @@ def test_pickles_are_refused_unopened(file, tmp_path):
 @pytest.mark.parametrize(
     ("spec", "error", "message"),
     [
-        ("timmm:a.safetensors", UnknownName, "no source of weights 'timmm'; known: torchvision"),
+        ("timmm:a.safetensors", UnknownName, "no source of weights 'timmm'; did you mean 'timm'"),
         ("torchvision:a.npz", ArtefactError, r"a\.npz cannot be read\n.*\.safetensors"),
         ("torchvision:none.safetensors", ArtefactError, r"none\.safetensors does not exist"),
         ("nowhere", ArtefactError, r"nowhere is no recognizer: it has no recognizer\.json"),
