@@ -33,6 +33,8 @@ KINDS = [
     "efficientnet_b0",
     "convnext_tiny",
     "poolformer_s12",
+    "vit_tiny_patch16_224",
+    "vit_small_r26_s32_224",
     "ssd_resnet18",
     "unet",
     "unet_bn",
@@ -40,6 +42,8 @@ KINDS = [
 
 
 def small_size(name):
+    if name == "vit_h_14":
+        return (28, 28)
     sizes = {"classification": (32, 32), "detection": (64, 64), "segmentation": (16, 32)}
     info = model_info(name)
     if name == "lenet5" or info.least_side > 32:

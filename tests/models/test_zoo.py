@@ -112,6 +112,19 @@ REFERENCE_PARAMS = {
     ("poolformer_s24", 1000, 3): 21_388_968,
     ("poolformer_s36", 1000, 3): 30_862_760,
     ("poolformer_s12", 7, 1): 11_915_176 - 993 * 513 - 2 * 64 * 49,
+    ("vit_b_16", 1000, 3): 86_567_656,
+    ("vit_b_16", 7, 1): 86_567_656 - 993 * 769 - 2 * 768 * 256,
+    ("vit_b_32", 1000, 3): 88_224_232,
+    ("vit_l_16", 1000, 3): 304_326_632,
+    ("vit_l_32", 1000, 3): 306_535_400,
+    ("vit_h_14", 1000, 3): 632_045_800,
+    ("vit_tiny_patch16_224", 1000, 3): 5_717_416,
+    ("vit_small_patch16_224", 1000, 3): 22_050_664,
+    ("vit_small_patch32_224", 1000, 3): 22_878_952,
+    # 14 x 14 - 8 x 8 positions and 990 classes less, patches of 16 x 16 - 4 x 4 pixels less.
+    ("vit_tiny_patch4_32", 10, 3): 5_717_416 - 132 * 192 - 990 * 193 - 3 * 240 * 192,
+    ("vit_base_r50_s16_224", 1000, 3): 98_659_112,
+    ("vit_base_r50_s16_384", 1000, 3): 98_950_952,
     ("unet", 2, 1): 31_030_658,
     ("unet", 2, 3): 31_031_810,
     ("unet_bn", 10, 3): 3_791_754,
@@ -187,6 +200,16 @@ REFERENCE_GMACS = {
     "poolformer_s24": 3.39221,
     "poolformer_s36": 4.97215,
     "metaformer_s12": 1.81227,
+    "vit_b_16": 17.5638,
+    "vit_b_32": 4.40919,
+    "vit_l_16": 61.5547,
+    "vit_l_32": 15.3775,
+    "vit_h_14": 167.295,
+    "vit_tiny_patch16_224": 1.25368,
+    "vit_small_patch16_224": 4.59888,
+    "vit_small_patch32_224": 1.14291,
+    "vit_base_r50_s16_224": 21.5354,
+    "vit_base_r50_s16_384": 67.1558,
     "unet": 192.384,
     "unet_bn": 79.5408,
 }
@@ -356,6 +379,11 @@ def test_info_lists_options_and_weights():
     assert model_info("mobilenetv1_075").weights == ("recognizer", "timm")
     assert model_info("poolformer_s12").weights == ("recognizer", "timm", "transformers")
     assert model_info("metaformer_s12").options["mixer"] == "pooling"
+    assert model_info("vit_tiny_patch4_32").options == {
+        **{"size": 32, "patch": 4, "pool": "class", "norm": "pre", "eps": 1e-6},
+        **{"dropout": 0.0, "stochastic_depth": 0.0},
+    }
+    assert model_info("vit_b_16").weights == ("recognizer", "torchvision", "timm", "transformers")
     assert "ImageNet" in model_info("resnet50").licences["torchvision"]
 
 

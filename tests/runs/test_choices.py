@@ -67,6 +67,11 @@ def test_larger_pictures_keep_their_shape_where_places_matter():
     assert default_size("segmentation", "unet_bn", (360, 480), 8) == (192, 256)
 
 
+def test_a_small_square_is_rounded_to_what_the_network_takes():
+    assert default_size("classification", "vit_h_14", (480, 640), 14) == (126, 126)
+    assert default_size("classification", "vit_b_16", (480, 640), 16) == (128, 128)
+
+
 def test_an_asked_value_always_wins(tmp_path):
     data = shapes.class_folders(tmp_path / "data")
     dataset = read_for_training(data, Selection())

@@ -11,7 +11,9 @@ from manako.models.entries import (
     mobile,
     resnet,
     ssd,
+    swin,
     unet,
+    vit,
 )
 from manako.models.entry import Entry
 
@@ -23,6 +25,7 @@ MODELS: dict[str, Entry] = {
     **densenet.ENTRIES,
     **mobile.ENTRIES,
     **convnext.ENTRIES,
+    **vit.ENTRIES,
     **swin.ENTRIES,
     **ssd.ENTRIES,
     **unet.ENTRIES,

@@ -19,7 +19,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from manako.errors import ShapeError, UsageError
+from manako.errors import UsageError
+from manako.models.layers.sizes import refuse_uneven
 from manako.models.protocols import ClassRows
 
 Block = Callable[[int, int], nn.Sequential]
@@ -77,7 +78,7 @@ class UNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, K, H, W]. Raises ShapeError for sizes that cannot be halved often enough."""
-        self._check_size(images)
+        refuse_uneven("this U-Net", images, self.size_multiple)
         x = self.first(images)
         skips = []
         for down in self.down:
@@ -95,17 +96,6 @@ class UNet(nn.Module):
     def class_rows(self) -> dict[str, ClassRows]:
         """The last 1x1 convolution has one row for each class."""
         return {"head.weight": ClassRows(), "head.bias": ClassRows()}
-
-    def _check_size(self, images: Tensor) -> None:
-        height, width = images.shape[-2:]
-        multiple = self.size_multiple
-        if height % multiple or width % multiple or not height or not width:
-            up_h, up_w = (max(1, -(-side // multiple)) * multiple for side in (height, width))
-            raise ShapeError(
-                f"this U-Net cannot take pictures of {height} x {width} pixels",
-                expected=f"height and width that are multiples of {multiple}",
-                fix=f"resize or pad them, to {up_h} x {up_w} for example",
-            )
 
 
 def unet(num_classes: int, in_channels: int = 3, *, width: int = 64) -> UNet:

@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from manako.models.foreign.renaming import Family, rename
+from manako.models.foreign.renaming import Family, join, rename
 
 FAMILIES = (
     Family(mark=r"stem[.]", rules=((r"stem[.]0[.]", "conv1."), (r"stem[.]1[.]", "bn1."))),
@@ -28,29 +29,30 @@ def test_head_and_last_norms_stand_beside_the_backbone():
     ]
 
 
-def test_tensors_that_are_not_learned_are_dropped():
-    families = [Family("", dropped=("index", "mask"))]
-
-    found = rename({name: torch.zeros(1) for name in ("a.index", "a.mask", "index.a")}, families)
-
-    assert list(found) == ["backbone.index.a"]
-
-
-def test_parts_are_joined_in_the_order_of_the_table_and_then_renamed():
-    family = Family("", rules=((r"a[.]qk[.]", "both."),), joined=((".q.", ".k."), ".qk."))
-    tensors = {"a.k.bias": torch.full((1,), 2.0), "a.q.bias": torch.ones(2)}
-
-    found = rename(tensors, [family])
-
-    assert list(found) == ["backbone.both.bias"]
-    assert found["backbone.both.bias"].tolist() == [1, 1, 2]
-
-
-def test_parts_of_which_one_is_missing_stay_as_they_are():
-    families = [Family("", joined=((".q.", ".k."), ".qk."))]
-
-    assert list(rename({"a.q.bias": torch.ones(2)}, families)) == ["backbone.a.q.bias"]
-
-
 def test_names_of_no_family_are_left_as_they_are():
     assert names("something.weight") == ["backbone.something.weight"]
+
+
+def test_what_is_dropped_is_not_there():
+    family = Family(mark="a[.]", dropped=r"\Apooler[.]|_index\Z")
+    names = ("a.bias", "pooler.bias", "a.pooler.bias", "a.my_index")
+    tensors = {name: torch.zeros(1) for name in names}
+
+    assert list(rename(tensors, [family])) == ["backbone.a.bias", "backbone.a.pooler.bias"]
+
+
+def test_parts_are_joined_in_the_order_of_the_table_wherever_all_of_them_are():
+    family = Family("0[.]", rules=((r"0[.]", "first."),), joined=(("qk", ("query", "key")),))
+    one, two, lone = torch.ones(1, 2), torch.ones(3, 2) * 2, torch.zeros(1)
+
+    found = rename({"0.key.weight": two, "0.query.weight": one, "0.query.bias": lone}, [family])
+
+    assert found.keys() == {"backbone.first.qk.weight", "backbone.first.query.bias"}
+    assert torch.equal(found["backbone.first.qk.weight"], torch.cat([one, two]))
+
+
+@pytest.mark.parametrize("shapes", [((2, 3), (2, 4)), ((), ()), ((2,), (2, 1))])
+def test_parts_that_do_not_fit_together_stay_apart(shapes):
+    tensors = {f"a.{x}.b": torch.zeros(shape) for x, shape in zip("qk", shapes, strict=True)}
+
+    assert join(tensors, "whole", ("q", "k")).keys() == tensors.keys()

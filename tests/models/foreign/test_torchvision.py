@@ -5,7 +5,9 @@ import torch
 import torchvision
 
 from manako.models.foreign.torchvision import from_torchvision
+from manako.models.weights import load_weights
 from manako.models.zoo import MODELS, list_models
+from manako.storage.tensors import save_tensors
 
 NAMES = [
     name
@@ -52,3 +54,26 @@ def test_every_tensor_of_torchvisions_googlenet_finds_its_place_and_shape(auxili
 
     wanted = {key: tensor.shape for key, tensor in ours.state_dict().items()}
     assert {key: tensor.shape for key, tensor in converted.items()} == wanted
+
+
+def test_the_older_names_of_a_vits_mlp_are_read_too():
+    block = "encoder.layers.encoder_layer_0"
+    names = [f"{block}.mlp.{layer}.bias" for layer in ("0", "3", "linear_1", "linear_2")]
+
+    found = [next(iter(from_torchvision({name: torch.zeros(1)}))) for name in names]
+
+    assert found == [f"backbone.encoder.blocks.0.mlp.{x}.bias" for x in ("fc1", "fc2") * 2]
+
+
+def test_a_file_of_a_convnext_fits_other_channels_and_classes(build, tmp_path):
+    theirs = torchvision.models.convnext_tiny(num_classes=9).state_dict()
+    save_tensors(tmp_path / "weights.safetensors", theirs)
+    model = build("convnext_tiny", num_classes=7, in_channels=1)
+
+    loaded = load_weights(model, f"torchvision:{tmp_path / 'weights.safetensors'}")
+
+    first = model.backbone.features[0][0].weight
+    torch.testing.assert_close(first, theirs["features.0.0.weight"].sum(1, keepdim=True))
+    assert torch.equal(model.mean_norm.weight, theirs["classifier.0.weight"])
+    assert "head replaced (9 -> 7 classes)" in loaded.message
+    assert "first convolution fitted from 3 channels to 1" in loaded.message

@@ -26,3 +26,23 @@ def refuse_small(network: str, images: Tensor, least_side: int) -> None:
             fix=f"enlarge them, to {enlarged_h} x {enlarged_w} for example, "
             "or choose a network for smaller pictures",
         )
+
+
+def refuse_uneven(network: str, images: Tensor, multiple: int) -> None:
+    """Raise ShapeError where height or width of `images` [B, C, H, W] is no multiple, or nothing.
+
+    >>> import torch
+    >>> refuse_uneven("this U-Net", torch.zeros(1, 3, 16, 30), 8)
+    Traceback (most recent call last):
+    manako.errors.ShapeError: this U-Net cannot take pictures of 16 x 30 pixels
+      expected: height and width that are multiples of 8
+      fix     : resize or pad them, to 16 x 32 for example
+    """
+    height, width = images.shape[-2:]
+    if height % multiple or width % multiple or not height or not width:
+        up_h, up_w = (max(1, -(-side // multiple)) * multiple for side in (height, width))
+        raise ShapeError(
+            f"{network} cannot take pictures of {height} x {width} pixels",
+            expected=f"height and width that are multiples of {multiple}",
+            fix=f"resize or pad them, to {up_h} x {up_w} for example",
+        )
