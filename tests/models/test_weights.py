@@ -5,14 +5,9 @@ import torch
 import torchvision
 
 from manako.errors import ArtefactError, UnknownName, UsageError
+from manako.models.foreign.libraries import HALF, IMAGENET, LIBRARIES
 from manako.models.foreign.torchvision import from_torchvision
-from manako.models.weights import (
-    LAYOUTS,
-    LICENCES,
-    NORMALISATIONS,
-    load_weights,
-    read_source,
-)
+from manako.models.weights import load_weights, normalisation_of, read_source
 from manako.models.zoo import create_model
 from manako.storage.folders import save_folder
 from manako.storage.tensors import save_tensors
@@ -351,8 +346,51 @@ def test_codes_of_the_paper_lenet_go_with_their_classes(build, recognizer):
     assert torch.equal(model.c3.weight, old.c3.weight)
 
 
-def test_of_every_library_terms_and_normalisation_are_known():
-    assert LICENCES.keys() == {"recognizer", *LAYOUTS}
-    assert NORMALISATIONS.keys() == LAYOUTS.keys()
-    for mean, std in NORMALISATIONS.values():
-        assert len(mean) == len(std) == 3
+def test_of_every_library_the_terms_are_known():
+    assert all(library.licence for library in LIBRARIES.values())
+
+
+def test_files_that_were_fetched_say_how_their_pictures_were_normalised(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    origin = json.dumps({"mean": [0.1, 0.2, 0.3], "std": [1, 1, 2]})
+    save_tensors(path, {"a": torch.ones(1)}, {"manako": origin})
+
+    assert normalisation_of(f"timm:{path}", "swin_t") == ((0.1, 0.2, 0.3), (1.0, 1.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("layout", "model", "expected"),
+    [
+        ("torchvision", "resnet18", IMAGENET),
+        ("torchvision", "ssd_resnet18", IMAGENET),
+        ("torchvision", "googlenet", HALF),  # its weights are older than torchvision's convention
+        ("timm", "vit_tiny_patch16_224", HALF),
+        ("timm", "swin_t", None),
+        ("transformers", "swin_t", None),
+    ],
+)
+def test_of_other_files_what_holds_for_all_of_their_kind_is_known(
+    tmp_path, layout, model, expected
+):
+    path = tmp_path / "weights.safetensors"
+    save_tensors(path, {"a": torch.ones(1)})
+
+    assert normalisation_of(f"{layout}:{path}", model) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "origin", "error", "message"),
+    [
+        ("timm:a.safetensors", "{", ArtefactError, "in a damaged way where it comes from"),
+        ("timm:a.safetensors", '{"mean": 1}', ArtefactError, "in a damaged way"),
+        ("timm:a.safetensors", '{"mean": [1, 1], "std": [1, 1]}', ArtefactError, "damaged way"),
+        ("timm:a.pth", "{}", ArtefactError, "a .pth file is a pickle"),
+        ("tim:a.safetensors", "{}", UnknownName, "no source of weights 'tim'"),
+    ],
+)
+def test_what_says_no_normalisation_is_refused(tmp_path, name, origin, error, message):
+    layout, _, file = name.partition(":")
+    save_tensors(tmp_path / file, {"a": torch.ones(1)}, {"manako": origin})
+
+    with pytest.raises(error, match=message):
+        normalisation_of(f"{layout}:{tmp_path / file}", "swin_t")

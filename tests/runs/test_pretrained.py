@@ -1,12 +1,14 @@
 """A run that starts from weights: what they decide, and what is refused before there is a run."""
 
 import pytest
+import torch
 from PIL import Image
 
 import shapes
 from manako.errors import ArtefactError
 from manako.runs.pretrained import made_for, normalisation_of
 from manako.runs.start import resolve_settings, train
+from manako.storage.tensors import save_tensors
 from small_run import small_settings
 
 QUICK = {"threads": 1, "steps": 2, "batch": 8, "seed": 0, "precision": "float32"}
@@ -87,10 +89,21 @@ def test_pictures_are_normalised_as_those_that_the_weights_were_trained_on(grey_
         (1, ((0.449,), (0.226,))),
     ],
 )
-def test_torchvisions_weights_were_trained_on_pictures_normalised_by_imagenet(channels, expected):
-    settings = small_settings(weights="torchvision:r.safetensors", channels=channels)
+def test_torchvisions_weights_were_trained_on_pictures_normalised_by_imagenet(
+    tmp_path, channels, expected
+):
+    save_tensors(tmp_path / "r.safetensors", {"a": torch.ones(1)})
+    settings = small_settings(weights=f"torchvision:{tmp_path}/r.safetensors", channels=channels)
 
     assert normalisation_of(settings) == expected
+
+
+def test_a_file_that_does_not_say_how_its_pictures_were_normalised_is_noted(tmp_path, capsys):
+    save_tensors(tmp_path / "r.safetensors", {"a": torch.ones(1)})
+    settings = small_settings(model="swin_t", weights=f"timm:{tmp_path}/r.safetensors")
+
+    assert normalisation_of(settings) is None
+    assert "does not say how its pictures were normalised" in capsys.readouterr().err
 
 
 def test_without_weights_the_data_are_measured():
