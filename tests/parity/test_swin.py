@@ -1,11 +1,10 @@
-"""Our Swin Transformers against torchvision's, timm's and transformers'."""
+"""Forms of Swin Transformers against torchvision's, timm's and transformers'.
 
-import os
+Odd windows, patches and sides in small networks; those with a name are in test_named.py.
+"""
 
 import pytest
-import timm
 import torch
-import torchvision
 from timm.models.swin_transformer import SwinTransformer as TimmSwin
 from torch.nn.functional import cross_entropy
 from torchvision.models import SwinTransformer as TorchvisionSwin
@@ -27,15 +26,9 @@ from networks import (
     outputs,
     pair,
 )
+from references import channels_first
 
-ALL = os.environ.get("MANAKO_PARITY") == "all"
-TIMM = {"swin_t": "swin_tiny", "swin_s": "swin_small", "swin_b": "swin_base"}
-WHOLE_224 = {"image_size": 224, "num_labels": 11, "drop_path_rate": 0.0}
 SMALL = {"embed_dim": 32, "depths": [2, 2, 3, 1], "num_heads": [1, 2, 4, 8], "window_size": 3}
-TRANSFORMERS = {
-    "swin_t": {"embed_dim": 96, "depths": [2, 2, 6, 2], "num_heads": [3, 6, 12, 24]},
-    "swin_b": {"embed_dim": 128, "depths": [2, 2, 18, 2], "num_heads": [4, 8, 16, 32]},
-}
 
 
 def images(count, channels, height, width):
@@ -43,39 +36,20 @@ def images(count, channels, height, width):
     return torch.randn(count, channels, height, width, generator=generator)
 
 
-def named(name):
-    return lambda: MODELS[name].build(num_classes=11, in_channels=3)
-
-
 def small(in_channels=3, **options):
     return lambda: swin_classifier(SwinTransformer(32, (2, 2, 3, 1), in_channels, **options), 11)
-
-
-def on_cpu(build):
-    """Theirs have tables of indices, and masks: they are built with their values."""
-
-    def built():
-        with torch.device("cpu"):
-            return build()
-
-    return built
 
 
 def with_torchvision(ours, theirs, size_hw, stages=4, patch=4):
     return pair(
         ours,
-        on_cpu(theirs),
+        theirs,
         from_torchvision,
         images(2, 3, *size_hw),
         maps={patch * 2**stage: f"features.{2 * stage + 1}" for stage in range(stages)},
-        to_ours=lambda tokens: tokens.permute(0, 3, 1, 2),
+        to_ours=channels_first,
+        with_values=True,
     )
-
-
-def torchvision_named(name):
-    # Windows of 7 on maps of 18 x 23, 9 x 11, 5 x 6 and 3 x 3: padded both ways, shifted or not.
-    theirs = getattr(torchvision.models, name)
-    return with_torchvision(named(name), lambda: theirs(num_classes=11), (75, 93))
 
 
 def torchvision_form(size_hw, window, patch, mlp_ratio):
@@ -90,28 +64,25 @@ def torchvision_form(size_hw, window, patch, mlp_ratio):
 
 
 def torchvision_32():
+    def ours():
+        return MODELS["swin_t_32"].build(num_classes=11, in_channels=3)
+
     def theirs():
         return TorchvisionSwin([2, 2], 96, [2, 6, 4], [3, 6, 12], [4, 4], 2.0, num_classes=11)
 
-    return with_torchvision(named("swin_t_32"), theirs, (32, 32), stages=3, patch=2)
+    return with_torchvision(ours, theirs, (32, 32), stages=3, patch=2)
 
 
 def with_timm(ours, theirs, size, channels=3, patch=4):
     return pair(
         ours,
-        on_cpu(theirs),
+        theirs,
         from_timm,
         images(2, channels, size, size),
         maps={patch * 2**stage: f"layers.{stage}" for stage in range(4)},
-        to_ours=lambda tokens: tokens.permute(0, 3, 1, 2),
+        to_ours=channels_first,
+        with_values=True,
     )
-
-
-def timm_named(name):
-    def theirs():
-        return timm.create_model(f"{TIMM[name]}_patch4_window7_224", num_classes=11)
-
-    return with_timm(named(name), theirs, 224)
 
 
 def timm_form():
@@ -126,14 +97,11 @@ def timm_form():
 def with_transformers(ours, config, size, channels=3):
     return pair(
         ours,
-        on_cpu(lambda: SwinForImageClassification(config)),
+        lambda: SwinForImageClassification(config),
         lambda tensors: from_transformers(names_in_files(tensors)),
         images(2, channels, size, size),
+        with_values=True,
     )
-
-
-def transformers_named(name):
-    return with_transformers(named(name), SwinConfig(**WHOLE_224, **TRANSFORMERS[name]), 224)
 
 
 def transformers_form():
@@ -144,7 +112,6 @@ def transformers_form():
 
 
 PAIRS = {
-    "torchvision swin_t": lambda: torchvision_named("swin_t"),
     "torchvision, shifted along one side": lambda: torchvision_form((17, 50), 9, 2, 4),
     "torchvision, even window": lambda: torchvision_form((37, 50), 4, 2, 2),
     "torchvision, window of 1": lambda: torchvision_form((33, 40), 1, 4, 3),
@@ -152,12 +119,6 @@ PAIRS = {
     "timm": timm_form,
     "transformers": transformers_form,
 }
-if ALL:
-    PAIRS |= {f"torchvision {name}": lambda name=name: torchvision_named(name) for name in TIMM}
-    PAIRS |= {f"timm {name}": lambda name=name: timm_named(name) for name in TIMM}
-    PAIRS |= {
-        f"transformers {name}": lambda name=name: transformers_named(name) for name in TRANSFORMERS
-    }
 
 
 @pytest.fixture(scope="module", params=PAIRS)

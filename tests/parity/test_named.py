@@ -1,0 +1,113 @@
+"""Every network that another library has, too, against that library's, in float64.
+
+Their random state dict, the statistics of norms scrambled, goes through a file into ours, by
+`weights="LIBRARY:PATH"`; then logits, feature maps, gradients with respect to the pictures, and
+after a step of training the gradients of all weights and the running statistics must agree.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from manako.losses.classification import with_auxiliary
+from manako.models.foreign.libraries import LIBRARIES
+from manako.models.zoo import MODELS
+from manako.structures import ClassRaw
+from networks import (
+    CLOSE,
+    after_a_training_step,
+    difference,
+    largest_error,
+    names_in_files,
+    outputs,
+    pair,
+    pair_by_file,
+)
+from references import Case, cases, reference
+
+LABELS = torch.tensor([3, 6])
+LARGE = 400_000_000  # parameters; a file of such a network in float64, and both, fill a computer
+
+
+@pytest.fixture(scope="module", params=cases(), ids=str)
+def case(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def both(case, tmp_path_factory):
+    known = reference(case)
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randn(2, case.channels, *known.size_hw, generator=generator)
+    counts = {"num_classes": case.classes, "in_channels": case.channels}
+    more = {"maps": known.maps, "to_ours": known.to_ours, "with_values": known.with_values}
+    in_files = names_in_files if (case.library, case.name[:4]) == ("transformers", "swin") else dict
+
+    def convert(tensors):
+        return LIBRARIES[case.library].renamed(in_files(tensors))
+
+    ours = functools.partial(MODELS[case.name].build, **counts, **known.options)
+    if MODELS[case.name].params > LARGE:
+        return pair(ours, known.build, convert, images, **more)
+    path = tmp_path_factory.mktemp("weights") / f"{case}.safetensors"
+    by_file = {"path": path, "library": case.library, "in_files": in_files}
+    networks = pair_by_file(ours, known.build, convert, images, **by_file, **more)
+    path.unlink()
+    return networks
+
+
+def test_all_parameters_are_there(both):
+    ours, theirs = (
+        sum(one.numel() for one in model.parameters()) for model in (both.ours, both.theirs)
+    )
+
+    assert ours == theirs
+
+
+def test_logits_feature_maps_and_input_gradients_are_equal(case, both, parity):
+    ours, theirs = outputs(both)
+
+    assert len(ours) == 2 + len(both.maps)
+    errors = [difference(found, expected) for found, expected in zip(ours, theirs, strict=True)]
+    parity(case, max(errors))
+    assert max(errors) < CLOSE
+
+
+def loss(raw: object) -> Tensor:
+    """The cross-entropy, and 0.3 of that of each auxiliary head."""
+    if isinstance(raw, ClassRaw):
+        return sum(with_auxiliary(raw, lambda given: {"": cross_entropy(given, LABELS)}).values())
+    inner = [getattr(raw, name) for name in ("aux_logits1", "aux_logits2") if hasattr(raw, name)]
+    logits = getattr(raw, "logits", raw)
+    return cross_entropy(logits, LABELS) + sum(0.3 * cross_entropy(x, LABELS) for x in inner)
+
+
+def test_gradients_and_running_statistics_after_a_training_step_are_equal(case, both, parity):
+    ours, theirs = after_a_training_step(both, loss)
+
+    error = largest_error(ours, theirs)
+    parity(case, error)
+    assert len(ours) >= len(list(both.ours.parameters()))
+    assert error < CLOSE
+
+
+def test_a_case_can_tell_networks_apart():
+    """The harness itself: one filter that is off by a millionth is seen."""
+    known = reference(Case("resnet18", "torchvision"))
+    networks = pair(
+        lambda: MODELS["resnet18"].build(num_classes=11, in_channels=3),
+        known.build,
+        LIBRARIES["torchvision"].renamed,
+        torch.randn(2, 3, 33, 41, generator=torch.Generator().manual_seed(1)),
+    )
+    with torch.no_grad():
+        networks.ours.backbone.layer3[0].conv1.weight[0] += 1e-6
+
+    ours, theirs = outputs(networks)
+
+    assert difference(ours[0], theirs[0]) > CLOSE
