@@ -14,16 +14,12 @@ ONEDNN_MAX_CPU_ISA=AVX2, where convolutions run as on a processor without AVX-51
 
 from __future__ import annotations
 
-import json
-import os
-import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable
-from typing import IO, Any
+from typing import Any
 
 from record import WORK, prove, shared
+from sides import Side, serve, take_turns
 
 STEPS, TURNS, BATCHES = 2, 12, 4
 CASES = {
@@ -96,80 +92,36 @@ def plain_step(model: str, side: int, batch_size: int) -> tuple[Step, dict[str, 
 SIDES = {"manako": manako_step, "plain": plain_step}
 
 
-def serve(side: str, model: str, pixels: int, batch_size: int) -> None:
-    """What a side's process does: for every line read, some steps, and their seconds written."""
+def served(side: str, model: str, pixels: int, batch_size: int) -> None:
+    """What a side's process does."""
     from contextlib import ExitStack
 
     from manako.training.precision import exact_arithmetic
 
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever else is printed goes to stderr
     with ExitStack() as stack:
         step, chosen = SIDES[side](model, pixels, batch_size)
         if side == "manako":
             stack.enter_context(exact_arithmetic(chosen["threads"]))
-        step()
-        print(json.dumps(chosen), file=answers, flush=True)
-        for _ in sys.stdin:
-            start = time.perf_counter()
-            for _ in range(STEPS):
-                step()
-            print(time.perf_counter() - start, file=answers, flush=True)
-
-
-class Side:
-    """A side's process, and the seconds of its turns."""
-
-    def __init__(self, name: str, case: tuple[str, int, int], environment: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, "--serve", name, *map(str, case)],
-            env={**os.environ, **environment},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.seconds: list[float] = []
-        self.chosen: dict[str, Any] = json.loads(self._pipe(self.process.stdout).readline())
-
-    def turn(self) -> None:
-        """Some steps."""
-        questions = self._pipe(self.process.stdin)
-        questions.write("go\n")
-        questions.flush()
-        self.seconds.append(float(self._pipe(self.process.stdout).readline()))
-
-    def end(self) -> None:
-        """Wait for the process to end."""
-        self._pipe(self.process.stdin).close()
-        self.process.wait()
-
-    @staticmethod
-    def _pipe(pipe: IO[str] | None) -> IO[str]:
-        assert pipe is not None
-        return pipe
+        serve({"step": step}, chosen)
 
 
 def compare(case: tuple[str, int, int], environment: dict[str, str], at_least: float) -> dict:
     """Both sides of one case in turns."""
-    ours, theirs = Side("manako", case, environment), Side("plain", case, environment)
-    for side in (ours, theirs):
-        side.turn()
-        side.seconds.clear()  # the first steps of a process are slower
-    for number in range(TURNS):
-        for side in (ours, theirs) if number % 2 else (theirs, ours):
-            side.turn()
+    ours, theirs = (
+        Side(__file__, [name, *map(str, case)], environment) for name in ("manako", "plain")
+    )
+    take_turns((ours, theirs), "step", TURNS, STEPS)
     for side in (ours, theirs):
         side.end()
-    pictures = STEPS * case[2]
-    medians = [statistics.median(side.seconds) for side in (ours, theirs)]
-    ratio = round(medians[1] / medians[0], 2)
+    ratio = round(theirs.median("step") / ours.median("step"), 2)
+    fastest = [min(side.seconds["step"]) for side in (ours, theirs)]
     return {
-        "manako_pictures_per_second": round(pictures / medians[0], 1),
-        "plain_pictures_per_second": round(pictures / medians[1], 1),
-        "manako_precision": ours.chosen["precision"],
-        "threads": [ours.chosen["threads"], theirs.chosen["threads"]],
+        "manako_pictures_per_second": round(case[2] / ours.median("step"), 1),
+        "plain_pictures_per_second": round(case[2] / theirs.median("step"), 1),
+        "manako_precision": ours.facts["precision"],
+        "threads": [side.facts["threads"] for side in (ours, theirs)],
         "ratio": ratio,
-        "ratio_of_fastest_turns": round(min(theirs.seconds) / min(ours.seconds), 2),
+        "ratio_of_fastest_turns": round(fastest[1] / fastest[0], 2),
         "at_least": at_least,
         "reached": ratio >= at_least,
     }
@@ -193,6 +145,6 @@ def measure() -> dict[str, object]:
 if __name__ == "__main__":
     if "--serve" in sys.argv:
         side, model, *numbers = sys.argv[sys.argv.index("--serve") + 1 :]
-        serve(side, model, *map(int, numbers))
+        served(side, model, *map(int, numbers))
     else:
         sys.exit(0 if prove("throughput", measure)["reached"] else 8)

@@ -1,0 +1,149 @@
+"""Every family's network beside the library's that has it: seconds of a pass, and memory.
+
+A forward pass in evaluation and a step of training (cross-entropy, SGD with momentum) on one batch
+of random pictures, in three processes that take turns:
+
+* theirs: the library's network in float32, memory laid out as torch does it by itself;
+* ours: manako's network in the same loop, in the same mode;
+* default: manako's network as `manako train` computes on this machine (the precision is measured,
+  mostly bfloat16; channels last; deterministic).
+
+The ratio is that of the medians over the turns; above 1 ours is faster.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from typing import Any
+
+from record import prove
+from sides import Side, serve, take_turns
+
+TURNS = 7
+SAME_AT_LEAST, DEFAULT_AT_LEAST = 0.95, 1.5
+CASES = {
+    # model: (library, its name there, side in pixels, pictures in a batch, steps a turn)
+    "alexnet": ("torchvision", "alexnet", 224, 16, 4),
+    "vgg11_bn": ("torchvision", "vgg11_bn", 224, 4, 1),
+    "googlenet": ("torchvision", "googlenet", 224, 8, 2),
+    "resnet50": ("torchvision", "resnet50", 224, 8, 1),
+    "resnetv2_50": ("timm", "resnetv2_50", 224, 8, 1),
+    "wide_resnet50_2": ("torchvision", "wide_resnet50_2", 224, 4, 1),
+    "densenet121": ("torchvision", "densenet121", 224, 8, 1),
+    "mobilenetv1_100": ("timm", "mobilenetv1_100", 224, 16, 2),
+    "efficientnet_b0": ("torchvision", "efficientnet_b0", 224, 8, 2),
+    "convnext_tiny": ("torchvision", "convnext_tiny", 224, 8, 1),
+    "poolformer_s12": ("timm", "poolformer_s12", 224, 8, 1),
+    "vit_b_16": ("torchvision", "vit_b_16", 224, 4, 1),
+    "swin_t": ("torchvision", "swin_t", 224, 8, 1),
+}
+FAST_BY_DEFAULT = ("resnet50", "convnext_tiny", "vit_b_16", "efficientnet_b0")
+
+
+def theirs(library: str, name: str) -> Any:
+    """The library's network for ten classes."""
+    if library == "timm":
+        import timm
+
+        return timm.create_model(name, num_classes=10)
+    import torchvision
+
+    extra = {"init_weights": False, "aux_logits": False} if name == "googlenet" else {}
+    return torchvision.models.get_model(name, num_classes=10, **extra)
+
+
+def ours(name: str) -> Any:
+    """manako's network for ten classes."""
+    from manako.models import create_model
+
+    extra = {"auxiliary": False} if name == "googlenet" else {}
+    return create_model(name, num_classes=10, **extra)
+
+
+def served(side: str, name: str) -> None:
+    """What a side's process does."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    from manako.runs.choices import usable_cores
+    from manako.training.precision import autocast, choose_precision, exact_arithmetic
+
+    library, their_name, pixels, batch, _ = CASES[name]
+    threads = usable_cores()
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    network = theirs(library, their_name) if side == "theirs" else ours(name)
+    images = torch.randn(batch, 3, pixels, pixels)
+    labels = torch.randint(0, 10, (batch,))
+    precision = "float32"
+    with ExitStack() as stack:
+        if side == "default":
+            precision, _ = choose_precision("cpu", threads)
+            stack.enter_context(exact_arithmetic(threads))
+            network = network.to(memory_format=torch.channels_last)
+            images = images.contiguous(memory_format=torch.channels_last)
+        optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9)
+
+        def logits() -> torch.Tensor:
+            with autocast("cpu", precision):
+                return network(images)
+
+        @torch.inference_mode()
+        def forward() -> None:
+            network.eval()
+            logits()
+
+        def train() -> None:
+            network.train()
+            optimizer.zero_grad()
+            cross_entropy(logits().float(), labels).backward()
+            optimizer.step()
+
+        serve({"forward": forward, "train": train}, {"precision": precision, "threads": threads})
+
+
+def compare(name: str) -> dict[str, Any]:
+    """The three sides of one network."""
+    print(name, flush=True)
+    *_, batch, steps = CASES[name]
+    sides = {side: Side(__file__, [side, name]) for side in ("theirs", "ours", "default")}
+    for kind in ("forward", "train"):
+        take_turns(list(sides.values()), kind, TURNS, steps)
+    peaks = {side: process.end() for side, process in sides.items()}
+    found: dict[str, Any] = {"library": CASES[name][0], "batch": batch, "side": CASES[name][2]}
+    found["default_precision"] = sides["default"].facts["precision"]
+    for kind in ("forward", "train"):
+        seconds = {side: process.median(kind) for side, process in sides.items()}
+        found[kind] = {
+            "theirs_pictures_per_second": round(batch / seconds["theirs"], 1),
+            "same_mode_ratio": round(seconds["theirs"] / seconds["ours"], 2),
+            "default_ratio": round(seconds["theirs"] / seconds["default"], 2),
+        }
+    found["peak_megabytes"] = {side: round(peak / 1e6) for side, peak in peaks.items()}
+    same = min(found[kind]["same_mode_ratio"] for kind in ("forward", "train"))
+    default = min(found[kind]["default_ratio"] for kind in ("forward", "train"))
+    found["reached"] = same >= SAME_AT_LEAST and (
+        name not in FAST_BY_DEFAULT or default >= DEFAULT_AT_LEAST
+    )
+    return found
+
+
+def measure() -> dict[str, object]:
+    """All networks."""
+    found = {name: compare(name) for name in CASES}
+    return {
+        "turns": TURNS,
+        "same_mode_at_least": SAME_AT_LEAST,
+        "default_at_least": DEFAULT_AT_LEAST,
+        "default_bar_is_for": FAST_BY_DEFAULT,
+        **found,
+        "reached": all(one["reached"] for one in found.values()),
+    }
+
+
+if __name__ == "__main__":
+    if "--serve" in sys.argv:
+        served(*sys.argv[sys.argv.index("--serve") + 1 :])
+    else:
+        sys.exit(0 if prove("backbones", measure)["reached"] else 8)
