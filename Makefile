@@ -5,11 +5,12 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 PROOFS := bench-cifar10 bench-mnist bench-fashion bench-clothing bench-characters bench-bccd \
-  bench-camvid bench-throughput bench-input trust-kill trust-crashpoints trust-offline trust-images \
+  bench-camvid bench-families bench-wrn bench-transfer bench-throughput bench-backbones \
+  bench-input parity-all trust-kill trust-crashpoints trust-offline trust-images \
   trust-agreement bench-startup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check clean bench tables $(PROOFS)
+.PHONY: help setup demo test check clean parity bench tables $(PROOFS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,8 +62,26 @@ bench-bccd: setup ## detection on BCCD (blood cells)
 bench-camvid: setup ## segmentation on CamVid (streets)
 	$(RUN) benchmarks/train_from_scratch.py camvid
 
+bench-families: setup ## one network of every family on CIFAR-10, eight minutes each
+	$(RUN) benchmarks/families.py
+
+bench-wrn: setup ## a wide residual network with dropout on CIFAR-10, 45 minutes
+	$(RUN) benchmarks/train_from_scratch.py wrn
+
+bench-transfer: setup ## few photographs from other weights in five ways
+	$(RUN) benchmarks/transfer.py
+
 bench-throughput: setup ## training steps of ResNet-18 and -50 beside torchvision in plain torch
 	$(RUN) benchmarks/throughput.py
+
+bench-backbones: setup ## a pass of every family's network beside the library's, and memory
+	$(RUN) benchmarks/backbones.py
+
+parity: setup ## small networks of every family against the libraries that have them
+	$(RUN) benchmarks/parity.py
+
+parity-all: setup ## every network against every library that has it
+	$(RUN) benchmarks/parity.py --all
 
 bench-input: setup ## the way from JPEG to batch beside torchvision's pipeline
 	$(RUN) benchmarks/input_pipeline.py

@@ -34,7 +34,7 @@ def prove(claim: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         result = {"claim": claim, **measure()}
         result["measured_in_seconds"] = round(time.monotonic() - started, 1)
         result["machine"] = describe_machine()
-        RESULTS.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         path.write_text(text, encoding="utf-8")
     for name, value in result.items():

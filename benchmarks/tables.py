@@ -17,6 +17,7 @@ THROUGHPUT = {
     "resnet18_64px_batch128": "ResNet-18 at 64 px, batches of 128",
     "resnet50_128px_batch16": "ResNet-50 at 128 px, batches of 16",
 }
+TRANSFER_WAYS = ("head", "last-stage", "frozen-norms", "everything", "scratch")
 PIPELINE = {"first_epoch": "first epoch (decoded and kept)", "cached": "later epochs"}
 MARKS = ("<!-- figures: begin -->", "<!-- figures: end -->")
 
@@ -31,6 +32,7 @@ def training_rows() -> list[tuple[str, ...]]:
         "mnist": "MNIST",
         "fashion-mnist": "Fashion-MNIST (10k training subset)",
         "clothing": "Clothing (1,100 photographs)",
+        "wrn": "CIFAR-10 (JPEG copy), WRN-16-4",
         "bccd": "BCCD",
         "camvid": "CamVid",
     }
@@ -74,6 +76,57 @@ def cifar10_rows() -> list[tuple[str, ...]]:
             f"{peer['training_minutes']} min",
         ),
     ]
+
+
+def family_rows() -> list[tuple[str, ...]]:
+    rows = []
+    for path in sorted((RESULTS / "families").glob("*.json")):
+        one = json.loads(path.read_text(encoding="utf-8"))
+        low, high = one["interval"]
+        options = one["command"].split(f"--model {one['model']}")[1].removesuffix(" --budget 8m")
+        rows.append(
+            (
+                f"`{one['model']}`",
+                f"`{options.strip()}`" if options.strip() else "",
+                f"{one['params'] / 1e6:.2f} M",
+                f"{one['value']:.3f} ({low:.3f} to {high:.3f})",
+                f"{one['training_seconds'] / 60:.1f} min",
+            )
+        )
+    return sorted(rows, key=lambda row: row[3], reverse=True)
+
+
+def transfer_rows() -> list[tuple[str, ...]]:
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for path in (RESULTS / "transfer").glob("*.json"):
+        one = json.loads(path.read_text(encoding="utf-8"))
+        key = path.stem.split("-")[0], str(one["pictures_of_a_class"])
+        found.setdefault(key, {})[one["way"]] = f"{one['mean']:.3f} ± {one['deviation']:.3f}"
+    order = sorted(found, key=lambda key: (key[0], key[1] == "all", key[1].zfill(9)))
+    return [(*key, *(found[key].get(way, "") for way in TRANSFER_WAYS)) for key in order]
+
+
+def backbone_rows() -> list[tuple[str, ...]]:
+    one = result("backbones") or {}
+    rows = []
+    for name, case in one.items():
+        if not isinstance(case, dict) or "forward" not in case:
+            continue
+        peak = case["peak_megabytes"]
+        ratios = [
+            f"{case[kind][ratio]:.2f}"
+            for ratio in ("same_mode_ratio", "default_ratio")
+            for kind in ("forward", "train")
+        ]
+        rows.append(
+            (
+                f"`{name}`, {case['batch']} of {case['side']} px",
+                case["library"],
+                *ratios,
+                f"{peak['theirs']} / {peak['ours']} / {peak['default']} MB",
+            )
+        )
+    return rows
 
 
 def character_rows() -> list[tuple[str, ...]]:
@@ -223,6 +276,18 @@ def figures() -> str:
             training_rows(),
         ),
         (
+            "One network of every family on CIFAR-10 (JPEG copy), eight minutes each, everything "
+            "included (`make bench-families`); test accuracy:",
+            ("network", "options", "parameters", "accuracy (95 %)", "training"),
+            family_rows(),
+        ),
+        (
+            "From a ResNet-18 that learned CIFAR-10, and from scratch, 300 steps each, three seeds "
+            "(`make bench-transfer`); test accuracy:",
+            ("photographs", "of each class", *TRANSFER_WAYS),
+            transfer_rows(),
+        ),
+        (
             "Fifteen katakana, twelve writers to train and eight others to test, five seeds:",
             ("augmentation", "options", "test accuracy", "each seed"),
             character_rows(),
@@ -231,6 +296,16 @@ def figures() -> str:
             "Speed beside torchvision in plain torch, both in one run:",
             ("what", "manako", "the other", "ratio", "command"),
             speed_rows(),
+        ),
+        (
+            "Networks beside the library's own in float32, both in one run (`make bench-backbones`); "
+            "pictures a second, ours divided by theirs, and the peak of memory (theirs / ours / "
+            "ours as `manako train` computes):",
+            (
+                *("network", "library", "forward", "training step"),
+                *("forward, default mode", "training step, default mode", "memory"),
+            ),
+            backbone_rows(),
         ),
         ("Trust:", ("what", "measured", "command"), trust_rows()),
     ]

@@ -36,7 +36,7 @@ def train(
         list[str] | None, typer.Option(help="An option of the model, NAME=VALUE; repeatable.")
     ] = None,
     weights: Annotated[
-        str | None, typer.Option(help="A recognizer's folder, or torchvision:FILE.safetensors.")
+        str | None, typer.Option(help="A recognizer's folder, or LIBRARY:FILE; see `manako fetch`.")
     ] = None,
     freeze: Annotated[
         str | None, typer.Option(help="Stages that stay as they are, from the input; or backbone.")
