@@ -298,7 +298,7 @@ def figures() -> str:
             speed_rows(),
         ),
         (
-            "Networks beside the library's own in float32, both in one run (`make bench-backbones`); "
+            "Networks beside the library's own in float32, in one run (`make bench-backbones`); "
             "pictures a second, ours divided by theirs, and the peak of memory (theirs / ours / "
             "ours as `manako train` computes):",
             (

@@ -28,11 +28,21 @@ def test_every_fact_of_the_json_stands_in_the_table(capsys):
     assert run(["info", "wrn_16_4"]) == 0
     table = capsys.readouterr().out
 
-    for fact in facts.keys() - {"licences"}:
+    for fact in facts.keys() - {"licences", "published"}:
         assert fact.replace("_", " ") in table
     assert "licence of recognizer" in table
     assert "dropout=0.0" in table
     assert f"{facts['parameters']:,}" in table
+
+
+def test_public_files_are_listed_with_their_terms(capsys):
+    public = facts_of("resnet50", capsys)["published"]
+    assert run(["info", "resnet50"]) == 0
+    table = capsys.readouterr().out
+
+    assert [one["label"] for one in public] == ["IMAGENET1K_V2", "IMAGENET1K_V1"]
+    assert "manako fetch --label IMAGENET1K_V1" in table
+    assert "ImageNet, whose terms" in table
 
 
 @pytest.mark.parametrize("name", ["wrn_28_11", "wide_resnet50"])

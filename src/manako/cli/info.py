@@ -13,7 +13,7 @@ def info(
     name: Annotated[str, typer.Argument(help="A name from `manako models`.")],
     json: Json = False,
 ) -> None:
-    """Show a model's task, paper, cost, receptive field, input sizes, weights and licences."""
+    """Show a model's task, paper, cost, receptive field, input sizes, weights and their terms."""
     from manako.console.messages import print_json, print_table
     from manako.models.zoo import model_info
 
@@ -35,13 +35,18 @@ def info(
         "weights": list(facts.weights),
     }
     if json:
-        print_json({**values, "licences": dict(facts.licences)})
+        public = [vars(one) for one in facts.published]
+        print_json({**values, "licences": dict(facts.licences), "published": public})
         return
     rows = [
         (fact.replace("_", " "), f"{value:,}" if isinstance(value, int) else _text(value))
         for fact, value in values.items()
     ]
     rows += [(f"licence of {source}", terms) for source, terms in facts.licences.items()]
+    rows += [
+        (f"manako fetch --label {one.label}", f"{one.layout}'s, {one.side} px; {one.licence}")
+        for one in facts.published
+    ]
     print_table(("fact", "value"), rows)
 
 

@@ -17,6 +17,7 @@ import torch
 
 from manako.errors import ArtefactError, UsageError
 from manako.models.foreign.published import Published, published
+from manako.models.protocols import WholeModel
 from manako.models.table import MODELS
 from manako.models.weights import ORIGIN, load_source, read_source
 from manako.models.zoo import model_info
@@ -119,6 +120,7 @@ def _refuse_unfit(source: Published, path: Path) -> None:
         model = MODELS[source.model].build(
             num_classes=info.num_classes, in_channels=info.in_channels
         )
+    assert isinstance(model, WholeModel)
     found = read_source(f"{source.layout}:{path}")
     load_source(model, found)
     ours = model.state_dict()

@@ -26,6 +26,7 @@ from manako.console.messages import say
 from manako.errors import UnknownName, UsageError
 from manako.models.entry import TASKS, Entry, Paper, Task
 from manako.models.foreign.libraries import LIBRARIES
+from manako.models.foreign.published import PUBLISHED, Published
 from manako.models.protocols import FixedSize, WholeModel
 from manako.models.receptive_field import receptive_field
 from manako.models.table import MODELS
@@ -42,6 +43,7 @@ class ModelInfo:
     matrix products, nothing else) hold for `num_classes` and `in_channels`. `least_side` is the
     least height and width in pixels. `weights` are the sources that `create_model` reads, and
     `licences` says for each whose terms they come with; manako itself brings no weights.
+    `published` are the public files that `manako fetch` knows.
     """
 
     name: str
@@ -55,6 +57,7 @@ class ModelInfo:
     options: Mapping[str, Any]
     weights: tuple[str, ...]
     licences: Mapping[str, str]
+    published: tuple[Published, ...]
 
     @property
     def year(self) -> int:
@@ -137,6 +140,7 @@ def model_info(name: str) -> ModelInfo:
             "recognizer": OWN_LICENCE,
             **{layout: LIBRARIES[layout].licence for layout in entry.layouts},
         },
+        published=tuple(one for one in PUBLISHED if one.model == name),
     )
 
 
