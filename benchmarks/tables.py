@@ -107,11 +107,9 @@ def transfer_rows() -> list[tuple[str, ...]]:
 
 
 def backbone_rows() -> list[tuple[str, ...]]:
-    one = result("backbones") or {}
     rows = []
-    for name, case in one.items():
-        if not isinstance(case, dict) or "forward" not in case:
-            continue
+    for path in sorted((RESULTS / "backbones").glob("*.json")):
+        case = json.loads(path.read_text(encoding="utf-8"))
         peak = case["peak_megabytes"]
         ratios = [
             f"{case[kind][ratio]:.2f}"
@@ -120,7 +118,7 @@ def backbone_rows() -> list[tuple[str, ...]]:
         ]
         rows.append(
             (
-                f"`{name}`, {case['batch']} of {case['side']} px",
+                f"`{path.stem}`, {case['batch']} of {case['side']} px",
                 case["library"],
                 *ratios,
                 f"{peak['theirs']} / {peak['ours']} / {peak['default']} MB",

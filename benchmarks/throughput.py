@@ -113,14 +113,14 @@ def compare(case: tuple[str, int, int], environment: dict[str, str], at_least: f
     take_turns((ours, theirs), "step", TURNS, STEPS)
     for side in (ours, theirs):
         side.end()
-    ratio = round(theirs.median("step") / ours.median("step"), 2)
+    ratio = theirs.median("step") / ours.median("step")
     fastest = [min(side.seconds["step"]) for side in (ours, theirs)]
     return {
         "manako_pictures_per_second": round(case[2] / ours.median("step"), 1),
         "plain_pictures_per_second": round(case[2] / theirs.median("step"), 1),
         "manako_precision": ours.facts["precision"],
         "threads": [side.facts["threads"] for side in (ours, theirs)],
-        "ratio": ratio,
+        "ratio": round(ratio, 2),
         "ratio_of_fastest_turns": round(fastest[1] / fastest[0], 2),
         "at_least": at_least,
         "reached": ratio >= at_least,

@@ -57,9 +57,10 @@ def pretrained() -> Path:
 def photographs(name: str) -> Path:
     """The folder with the pictures of an archive."""
     folder = WORK / "data" / name
-    if not folder.exists():
+    if not (folder / "whole").exists():
         with tarfile.open(shared(ARCHIVES[name])) as archive:
             archive.extractall(folder, filter="data")
+        (folder / "whole").touch()
     return folder
 
 

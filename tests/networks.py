@@ -119,8 +119,10 @@ def without_chance(model: nn.Module) -> None:
 
 
 def difference(found: Tensor, expected: Tensor) -> float:
-    """max |found - expected| / max |expected|."""
+    """max |found - expected| / max |expected|; all must be finite."""
     assert found.shape == expected.shape
+    assert found.isfinite().all()
+    assert expected.isfinite().all()
     return float((found - expected).detach().abs().max() / expected.detach().abs().max())
 
 
@@ -187,7 +189,7 @@ def largest_error(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -
     errors = [0.0]
     for name in found:
         one, other = found[name].double(), expected[name].double()
-        if max(one.abs().max(), other.abs().max()) > NOTHING:
+        if not max(one.abs().max(), other.abs().max()) <= NOTHING:  # so that NaN counts
             errors.append(difference(one, other))
     return max(errors)
 

@@ -41,7 +41,7 @@ def test_public_files_are_listed_with_their_terms(capsys):
     table = capsys.readouterr().out
 
     assert [one["label"] for one in public] == ["IMAGENET1K_V2", "IMAGENET1K_V1"]
-    assert "manako fetch --label IMAGENET1K_V1" in table
+    assert "manako fetch resnet50 --label IMAGENET1K_V1" in table
     assert "ImageNet, whose terms" in table
 
 

@@ -1,20 +1,32 @@
 """Public weights from a server on this machine, in place of the publishers'."""
 
+from __future__ import annotations
+
 import hashlib
 import json
+import os
+import shutil
+import subprocess
+from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import timm
 import torch
 import torchvision
 from safetensors.torch import save_file
 
 from manako.cli.main import run
 from manako.errors import ArtefactError, ResourceError, UnknownName, UsageError
+from manako.models import fetch
 from manako.models.fetch import fetch_weights
+from manako.models.foreign.libraries import HALF
 from manako.models.foreign.published import PUBLISHED, published
-from manako.models.zoo import MODELS, create_model, model_info
+from manako.models.weights import normalisation_of
+from manako.models.zoo import create_model, model_info
+from manako.storage.temporary import temporary_path
 from manako.storage.tensors import load_metadata
 from web import serving
 
@@ -23,7 +35,7 @@ from web import serving
 def mirror(tmp_path, monkeypatch):
     """mirror(model, write) puts what `write(path)` makes where its public weights are looked for.
 
-    Gives the SHA-256; the server states it as huggingface.co does.
+    Gives the SHA-256.
     """
     root = tmp_path / "mirror"
 
@@ -31,17 +43,11 @@ def mirror(tmp_path, monkeypatch):
         def __init__(self, *arguments):
             super().__init__(*arguments, directory=root)
 
-        def end_headers(self):
-            if self.path.endswith("model.safetensors"):
-                digest = hashlib.sha256((root / self.path[1:]).read_bytes()).hexdigest()
-                self.send_header("X-Linked-Etag", f'"{digest}"')
-            super().end_headers()
-
         def log_message(self, *_):
             pass
 
-    def put(model, write, **which):
-        parts = urlsplit(published(model, **which).url)
+    def put(model, write, label=None):
+        parts = urlsplit(published(model, label).url)
         path = root / parts.netloc / parts.path[1:]
         path.parent.mkdir(parents=True, exist_ok=True)
         write(path)
@@ -84,18 +90,110 @@ def test_the_published_hash_is_checked(mirror, resnet18):
         fetch_weights("resnet18")
 
 
-def test_the_hash_that_the_hub_states_is_checked(mirror, tmp_path):
-    with torch.device("meta"):
-        model = MODELS["resnetv2_50"].build(num_classes=1000, in_channels=3)
-    tensors = {name: torch.zeros(tensor.shape) for name, tensor in model.state_dict().items()}
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """hub(path, digest) serves a file as huggingface.co does: what its header states is `digest`."""
+    stated = {}
 
-    def ours(path):
-        save_file(tensors, path)
+    class Files(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=tmp_path)
 
-    mirror("resnetv2_50", ours)
+        def end_headers(self):
+            if "digest" in stated:
+                self.send_header("X-Linked-Etag", f'"{stated["digest"]}"')
+            super().end_headers()
 
-    with pytest.raises(ArtefactError, match="does not fit the model"):  # our names are not timm's
-        fetch_weights("resnetv2_50")
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MANAKO_MIRROR", raising=False)
+    with serving(Files) as address:
+
+        def put(path, digest):
+            if digest is not None:
+                stated["digest"] = digest
+            file = replace(published("mobilenetv1_100"), url=f"{address}/{path.name}")
+            monkeypatch.setattr(fetch, "published", lambda *_: file)
+
+        yield put
+
+
+@pytest.fixture(scope="module")
+def mobilenet(tmp_path_factory):
+    path = tmp_path_factory.mktemp("hub") / "model.safetensors"
+    save_file(timm.create_model("mobilenetv1_100").state_dict(), path)
+    return path
+
+
+def test_a_file_with_the_hash_that_the_hub_states_is_taken(hub, mobilenet, tmp_path):
+    digest = hashlib.sha256(mobilenet.read_bytes()).hexdigest()
+    hub(Path(shutil.copy(mobilenet, tmp_path / "model.safetensors")), digest)
+
+    found = fetch_weights("mobilenetv1_100", "mine.safetensors")
+
+    assert found.sha256 == digest
+    assert found.weights == "timm:mine.safetensors"
+    create_model("mobilenetv1_100", weights=found.weights)
+    assert normalisation_of(found.weights, "mobilenetv1_100") == HALF
+
+
+def test_a_file_with_another_hash_than_the_hub_states_is_refused(hub, mobilenet, tmp_path):
+    hub(Path(shutil.copy(mobilenet, tmp_path / "model.safetensors")), "0" * 64)
+
+    with pytest.raises(ArtefactError, match=r"not the file that was promised[\s\S]*0000"):
+        fetch_weights("mobilenetv1_100", "mine.safetensors")
+
+
+def test_a_hub_that_states_no_hash_is_not_believed(hub, mobilenet, tmp_path):
+    hub(Path(shutil.copy(mobilenet, tmp_path / "model.safetensors")), None)
+
+    with pytest.raises(ArtefactError, match=r"states no hash to check the file by[\s\S]*--sha256"):
+        fetch_weights("mobilenetv1_100", "mine.safetensors")
+
+
+def test_a_mirror_is_not_asked_for_a_hash(mirror):
+    with pytest.raises(UsageError, match=r"a mirror is not asked for one[\s\S]*--sha256"):
+        fetch_weights("mobilenetv1_100")
+
+
+def test_a_label_chooses_the_file(mirror, tmp_path):
+    theirs = torchvision.models.resnet50()
+    sha256 = mirror("resnet50", lambda path: torch.save(theirs.state_dict(), path), "IMAGENET1K_V1")
+
+    found = fetch_weights("resnet50", label="IMAGENET1K_V1", sha256=sha256)
+
+    assert found.path.name == "resnet50-IMAGENET1K_V1.safetensors"
+    assert "0676ba61" in found.source.url
+    with pytest.raises(UsageError, match=r"no public weights 'V3'\n.*IMAGENET1K_V2"):
+        fetch_weights("resnet50", "other.safetensors", label="V3")
+
+
+def test_what_appears_meanwhile_is_not_replaced(mirror, resnet18, tmp_path):
+    sha256 = mirror("resnet18", lambda path: torch.save(resnet18.state_dict(), path))
+    goal = tmp_path / "mine.safetensors"
+
+    with pytest.raises(UsageError, match=r"mine\.safetensors exists already"):
+        fetch_weights(
+            "resnet18", goal, sha256=sha256, on_progress=lambda _: goal.write_bytes(b"another's")
+        )
+
+    assert goal.read_bytes() == b"another's"
+
+
+def test_what_a_killed_fetch_left_is_swept_by_the_next(mirror, resnet18, tmp_path):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = tmp_path / temporary_path(tmp_path / "x.safetensors").name.replace(
+        str(os.getpid()), str(dead.pid)
+    )
+    left.mkdir()
+
+    with pytest.raises(ResourceError):
+        fetch_weights("resnet18")
+
+    assert not left.exists()
 
 
 @pytest.mark.parametrize(
@@ -144,10 +242,8 @@ def test_a_file_that_is_there_is_not_replaced_and_the_name_must_say_what_it_is(m
 def test_models_and_files_that_nobody_publishes_are_refused():
     with pytest.raises(UnknownName, match="no model 'resnet81'"):
         fetch_weights("resnet81")
-    with pytest.raises(UnknownName, match="no public weights of 'quick32'"):
+    with pytest.raises(UsageError, match=r"manako knows no public weights of quick32\n.*resnet50"):
         fetch_weights("quick32")
-    with pytest.raises(UsageError, match=r"resnet50 has no public weights timm\n.*torchvision"):
-        fetch_weights("resnet50", layout="timm")
 
 
 @pytest.mark.parametrize("source", PUBLISHED, ids=lambda one: f"{one.model}-{one.label}")

@@ -8,6 +8,7 @@ after a step of training the gradients of all weights and the running statistics
 from __future__ import annotations
 
 import functools
+import math
 
 import pytest
 import torch
@@ -111,3 +112,11 @@ def test_a_case_can_tell_networks_apart():
     ours, theirs = outputs(networks)
 
     assert difference(ours[0], theirs[0]) > CLOSE
+
+
+def test_a_gradient_that_is_no_number_is_noticed():
+    fine, broken = {"a": torch.ones(2)}, {"a": torch.tensor([1.0, math.nan])}
+
+    for one, other in ((fine, broken), (broken, fine), (broken, broken)):
+        with pytest.raises(AssertionError):
+            largest_error(one, other)

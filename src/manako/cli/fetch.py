@@ -16,9 +16,6 @@ def fetch(
         Path | None,
         typer.Option(metavar="<path>", help="The file to write; MODEL-LABEL.safetensors here."),
     ] = None,
-    source: Annotated[
-        str | None, typer.Option(help="The library: torchvision or timm, where both have it.")
-    ] = None,
     label: Annotated[str | None, typer.Option(help="Which file, where there are several.")] = None,
     sha256: Annotated[
         str | None, typer.Option(help="The hash to check by, in place of the published one.")
@@ -33,9 +30,7 @@ def fetch(
 
     set_quiet(quiet)
     with track(f"fetching {model}", unit="bytes") as bar:
-        found = fetch_weights(
-            model, out, layout=source, label=label, sha256=sha256, on_progress=bar.advance
-        )
+        found = fetch_weights(model, out, label=label, sha256=sha256, on_progress=bar.advance)
     if json:
         print_json(
             {

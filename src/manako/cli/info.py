@@ -44,7 +44,10 @@ def info(
     ]
     rows += [(f"licence of {source}", terms) for source, terms in facts.licences.items()]
     rows += [
-        (f"manako fetch --label {one.label}", f"{one.layout}'s, {one.side} px; {one.licence}")
+        (
+            f"manako fetch {facts.name} --label {one.label}",
+            f"{one.layout}'s, {one.side} px; {one.licence}",
+        )
         for one in facts.published
     ]
     print_table(("fact", "value"), rows)

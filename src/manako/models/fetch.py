@@ -22,9 +22,9 @@ from manako.models.table import MODELS
 from manako.models.weights import ORIGIN, load_source, read_source
 from manako.models.zoo import model_info
 from manako.storage.download import download, header_of
-from manako.storage.durability import sync_published
+from manako.storage.durability import disk_errors, sync_published
 from manako.storage.pickles import convert_pickle
-from manako.storage.temporary import remove, temporary_path
+from manako.storage.temporary import remove, sweep_leftovers, temporary_path
 from manako.storage.tensors import load_tensors, save_tensors
 
 MIRROR = "MANAKO_MIRROR"
@@ -49,28 +49,31 @@ def fetch_weights(
     model: str,
     path: str | Path | None = None,
     *,
-    layout: str | None = None,
     label: str | None = None,
     sha256: str | None = None,
     on_progress: Callable[[int], None] = lambda count: None,
 ) -> Fetched:
     """Fetch public weights of `model` into the new file `path` (MODEL-LABEL.safetensors here).
 
-    `layout` and `label` choose among several (see `foreign.published`). The download must have the
-    hash that its publisher states, or the `sha256` given. MANAKO_MIRROR=URL takes the files from a
-    server of your own: https://host/file becomes URL/host/file.
+    `label` chooses among several (see `foreign.published`). The download must have the hash that
+    its publisher states, or the `sha256` given. MANAKO_MIRROR=URL takes the files from a server of
+    your own: https://host/file becomes URL/host/file. A mirror is not asked for a hash: where the
+    publisher states it only on request, `sha256` must be given.
 
-    Errors: UnknownName or UsageError for weights that nobody publishes, or where `path` exists;
+    Errors: UnknownName for another model, UsageError for weights that are not known, or where
+    `path` exists;
     ResourceError where the server cannot be reached or breaks off; ArtefactError for another hash,
     a file that is no weights, or weights that do not fit the model.
     """
     info = model_info(model)
-    source = published(model, layout, label)
+    source = published(model, label)
     goal = Path(path) if path is not None else Path(f"{model}-{source.label}.safetensors")
     if goal.suffix != ".safetensors":
         raise UsageError(f"{goal} cannot hold weights", expected="a name that ends in .safetensors")
-    if goal.exists():
-        raise UsageError(f"{goal} exists already", fix="choose another --out, or remove the file")
+    _refuse_existing(goal)
+    sweep_leftovers(goal.parent)
+    if sha256 is None:
+        sha256 = source.sha256 or _digest_of_hub(source.url)
     url = _mirrored(source.url)
     beside = temporary_path(goal)
     raw, converted = beside / Path(source.url).name, beside / "converted.safetensors"
@@ -78,7 +81,7 @@ def fetch_weights(
         digest = download(
             url,
             raw,
-            sha256=sha256 or source.sha256 or _digest_of_hub(url),
+            sha256=sha256,
             limit_bytes=BYTES_A_WEIGHT * info.params + 10**6,
             on_progress=on_progress,
         )
@@ -88,21 +91,45 @@ def fetch_weights(
         origin = {**asdict(source), "sha256": digest}
         save_tensors(converted, tensors, {ORIGIN: json.dumps(origin, sort_keys=True)})
         _refuse_unfit(source, converted)
-        converted.rename(goal)
-        sync_published(goal)
+        _publish(converted, goal)
     finally:
         remove(beside)
     return Fetched(goal, source, digest)
 
 
+def _refuse_existing(goal: Path) -> None:
+    if goal.exists() or goal.is_symlink():
+        raise UsageError(f"{goal} exists already", fix="choose another --out, or remove the file")
+
+
+def _publish(path: Path, goal: Path) -> None:
+    """Give the file its name, unless something has got that name meanwhile."""
+    with disk_errors(goal):
+        try:
+            os.link(path, goal)
+        except FileExistsError:
+            _refuse_existing(goal)
+            raise
+    sync_published(goal)
+
+
+def _mirror() -> str:
+    return os.environ.get(MIRROR, "").rstrip("/")
+
+
 def _mirrored(url: str) -> str:
-    mirror = os.environ.get(MIRROR, "").rstrip("/")
+    mirror = _mirror()
     parts = urlsplit(url)
     return f"{mirror}/{parts.netloc}{parts.path}" if mirror else url
 
 
 def _digest_of_hub(url: str) -> str:
     """The SHA-256 that huggingface.co states for a large file before it sends it."""
+    if _mirror():
+        raise UsageError(
+            f"{url} has no hash that is known beforehand, and a mirror is not asked for one",
+            fix="give the hash that the publisher states with --sha256",
+        )
     stated = (header_of(url, "X-Linked-Etag") or "").strip('"')
     if len(stated) != 64:
         raise ArtefactError(
@@ -116,7 +143,7 @@ def _digest_of_hub(url: str) -> str:
 def _refuse_unfit(source: Published, path: Path) -> None:
     """Raise ArtefactError unless every tensor fits the model, its head included."""
     info = model_info(source.model)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         model = MODELS[source.model].build(
             num_classes=info.num_classes, in_channels=info.in_channels
         )

@@ -116,7 +116,7 @@ class WithAuxiliary(Protocol):
 
     @property
     def auxiliary_parts(self) -> tuple[str, ...]:
-        """Names of those modules, as far as its options have left them in.
+        """Names of those modules, also where its options have left them out.
 
         Weights that lack all of them fit, and the parts start fresh; weights that have them fit a
         model which was made without, too.

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from manako.errors import ArtefactError, UnknownName, UsageError
 from manako.models.foreign.libraries import LIBRARIES, Normalisation
-from manako.models.foreign.published import PUBLISHED
 from manako.models.protocols import ClassRows, OnBackbone, WholeModel, WithAuxiliary
 from manako.models.stages import belongs
 from manako.storage.manifest import verify_folder
@@ -143,8 +142,8 @@ def layout_of(spec: str) -> str:
 def normalisation_of(spec: str, model: str) -> Normalisation | None:
     """How the pictures were normalised that a library's file for `model` was trained on.
 
-    What `manako fetch` wrote into the file, else what holds for all that the library publishes of
-    this model, or of any; None where that differs. Errors: as for `read_source`.
+    What `manako fetch` wrote into the file, else what holds for all of the library's files of this
+    model; None where that is not known. Errors: as for `read_source`.
     """
     layout, path = _split(spec)
     if layout not in LIBRARIES:
@@ -183,8 +182,8 @@ def _readable(path: Path) -> Path:
         raise ArtefactError(
             f"{path} is refused: a {path.suffix} file is a pickle, and loading it could run code",
             expected="a .safetensors file",
-            fix="where you trust its origin, convert it: safetensors.torch.save_file("
-            "torch.load(path, weights_only=True), 'weights.safetensors')",
+            fix="manako fetch gets public weights; one whose origin you trust is converted by "
+            "safetensors.torch.save_file(torch.load(path, weights_only=True), 'w.safetensors')",
         )
     if path.suffix.lower() != ".safetensors":
         raise ArtefactError(f"{path} cannot be read", expected="a .safetensors file")

@@ -39,7 +39,7 @@ def read_folder(folder: Path) -> tuple[nn.Module, RecognizerSpec]:
         folder = inside
     verify_folder(folder)
     spec = RecognizerSpec.parse((folder / SPEC).read_text(encoding="utf-8"), str(folder / SPEC))
-    with torch.random.fork_rng():  # the weights that a new network draws are overwritten
+    with torch.random.fork_rng(devices=[]):  # the weights that a new network draws are overwritten
         model = build_model(spec)
     _fill(model, folder / WEIGHTS)
     return model.eval(), spec

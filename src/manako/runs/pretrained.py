@@ -57,7 +57,7 @@ def refuse_unfit_weights(settings: Settings, classes: Sequence[str]) -> None:
     if settings.weights is None:
         return
     options: dict[str, Any] = dict(settings.model_options)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         model = create_model(
             settings.model, num_classes=len(classes), in_channels=settings.channels, **options
         )

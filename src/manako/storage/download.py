@@ -98,7 +98,8 @@ class _StayingSafe(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         if not self.follow:
             return None
-        if urlsplit(req.full_url).scheme == "https" and urlsplit(newurl).scheme != "https":
+        before, after = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
+        if after != "https" and (before == "https" or after != "http"):
             raise ResourceError(
                 f"{req.full_url} leads to {newurl}, which is not encrypted",
                 expected="https all the way",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from manako.errors import UnknownName, UsageError
+from manako.errors import UsageError
 from manako.models.foreign.libraries import HALF, IMAGENET, Normalisation, Triple
 
 TORCHVISION = "https://download.pytorch.org/models/"
@@ -22,7 +22,8 @@ class Published:
 
     `layout` is the library whose names it holds, `label` tells it from other files of the model;
     `sha256` is what is known of its digest, empty where the server must be asked. `mean` and `std`
-    normalised the pictures (values 0..1) that it was trained on, `side` was their size in pixels.
+    normalised the pictures (values 0..1) that it was trained on; `side` is their size in pixels in
+    the library's evaluation.
     """
 
     model: str
@@ -38,6 +39,7 @@ class Published:
 
 _TERMS = "BSD-3-Clause; trained on ImageNet, whose terms (research, not commerce) may bind users"
 _APACHE = _TERMS.replace("BSD-3-Clause", "Apache-2.0")
+_SWAG = _TERMS.replace("BSD-3-Clause", "CC-BY-NC-4.0 (no commercial use)")
 
 
 def _torchvision(
@@ -45,13 +47,14 @@ def _torchvision(
     *files: tuple[str, str],
     normalisation: Normalisation = IMAGENET,
     side: int = 224,
+    licence: str = _TERMS,
 ) -> Iterable[Published]:
     """`files` are pairs (label, what stands in the file's name behind the model's)."""
     stem = "alexnet-owt" if model == "alexnet" else model
     for label, ending in files:
         joint = "_" if ending.count("-") else "-"
         url, digits = f"{TORCHVISION}{stem}{joint}{ending}.pth", ending.rpartition("-")[2]
-        yield Published(model, "torchvision", label, url, digits, side, *normalisation, _TERMS)
+        yield Published(model, "torchvision", label, url, digits, side, *normalisation, licence)
 
 
 def _timm(
@@ -103,7 +106,7 @@ PUBLISHED: tuple[Published, ...] = (
     *_torchvision("vit_b_32", (V1, "d86f8d99")),
     *_torchvision("vit_l_16", (V1, "852ce7e3")),
     *_torchvision("vit_l_32", (V1, "c7638314")),
-    *_torchvision("vit_h_14", ("IMAGENET1K_SWAG_LINEAR_V1", "lc_swag-c1eb923e")),
+    *_torchvision("vit_h_14", ("IMAGENET1K_SWAG_LINEAR_V1", "lc_swag-c1eb923e"), licence=_SWAG),
     *_torchvision("swin_t", (V1, "704ceda3")),
     *_torchvision("swin_s", (V1, "5e29d889")),
     *_torchvision("swin_b", (V1, "68c6b09e")),
@@ -119,21 +122,26 @@ PUBLISHED: tuple[Published, ...] = (
 )
 
 
-def published(model: str, layout: str | None = None, label: str | None = None) -> Published:
-    """The file for `model`: the first in the table, or the one of a library or of a label.
+def published(model: str, label: str | None = None) -> Published:
+    """The file for `model` with that `label`; without one the first in the table.
 
-    Errors: UnknownName for a model without public weights; UsageError where none of its files is
-    of that library and label.
+    Errors: UsageError where the table has none, or none with that label.
 
-    >>> published("resnet50").label, published("resnet50", label="IMAGENET1K_V1").sha256
+    >>> published("resnet50").label, published("resnet50", "IMAGENET1K_V1").sha256
     ('IMAGENET1K_V2', '0676ba61')
     """
     files = [one for one in PUBLISHED if one.model == model]
     if not files:
-        raise UnknownName("public weights of", model, {one.model for one in PUBLISHED})
+        known = sorted({one.model for one in PUBLISHED})
+        raise UsageError(
+            f"manako knows no public weights of {model}",
+            expected=f"one of: {', '.join(known)}",
+            fix="download a file yourself, and give it to --weights as LIBRARY:FILE",
+        )
     for one in files:
-        if layout in (None, one.layout) and label in (None, one.label):
+        if label in (None, one.label):
             return one
-    asked = ", ".join(part for part in (layout, label) if part)
-    known = ", ".join(f"{one.layout} {one.label}" for one in files)
-    raise UsageError(f"{model} has no public weights {asked}", expected=f"one of: {known}")
+    raise UsageError(
+        f"{model} has no public weights {label!r}",
+        expected=f"one of: {', '.join(one.label for one in files)}",
+    )
