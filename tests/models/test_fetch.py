@@ -92,7 +92,7 @@ def test_the_published_hash_is_checked(mirror, resnet18):
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """hub(path, digest) serves a file as huggingface.co does: what its header states is `digest`."""
+    """hub(path, digest) serves a file as huggingface.co does; its header states `digest`."""
     stated = {}
 
     class Files(SimpleHTTPRequestHandler):

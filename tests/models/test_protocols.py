@@ -14,25 +14,8 @@ def test_rows_are_counted_as_classes(rows, length, expected):
     assert rows.classes(length) == expected
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "lenet5",
-        "lenet5_paper",
-        "quick32",
-        "resnet18",
-        "resnet20",
-        "wrn_16_4",
-        "googlenet",
-        "googlenet_paper",
-        "convnext_tiny",
-        "poolformer_s12",
-        "ssd_resnet18",
-        "unet",
-        "unet_bn",
-    ],
-)
-def test_every_kind_of_model_is_whole_and_its_class_rows_are_those_that_depend_on_the_classes(name):
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_is_whole_and_its_class_rows_are_those_that_depend_on_the_classes(name):
     few, many = (build_without_values(name, count) for count in (3, 8))
 
     assert isinstance(few, WholeModel)

@@ -10,8 +10,6 @@ from manako.models.receptive_field import receptive_field
 from manako.models.unet import unet, unet_bn
 from manako.models.zoo import MODELS, model_info
 
-DEEP = ("resnet1", "convnext_base", "convnext_large", "poolformer_m")
-
 
 def without_values(build):
     with torch.device("meta"):

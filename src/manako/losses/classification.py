@@ -79,8 +79,7 @@ def cross_entropy(
         labels = [truth.label for truth in expect_truths(targets, ClassTarget, pictures)]
         _refuse_unknown(labels, classes)
         wanted = torch.tensor(labels, device=logits.device)
-        total = logits.new_tensor(float(pictures)) if weights is None else weights[wanted].sum()
-        if not total > 0:
+        if weights is not None and weights[wanted].sum() == 0:
             return {"cross_entropy": logits.sum() * 0}
         loss = F.cross_entropy(logits, wanted, weight=weights, label_smoothing=label_smoothing)
         return {"cross_entropy": loss}
@@ -88,7 +87,9 @@ def cross_entropy(
     loss = F.cross_entropy(
         logits, shares, weight=weights, label_smoothing=label_smoothing, reduction="sum"
     )
-    total = (shares if weights is None else shares * weights).sum()
+    if weights is None:
+        return {"cross_entropy": loss / pictures}
+    total = (shares * weights).sum()
     return {"cross_entropy": loss / total if total > 0 else logits.sum() * 0}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from manako.errors import UsageError
+from manako.models.layers.dropout import Dropout
 from manako.models.protocols import Backbone, ClassRows
 from manako.models.stages import inside
 
@@ -30,13 +30,11 @@ class Classifier(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if not 0 <= dropout < 1:
-            raise UsageError(f"dropout must be 0 or more and below 1, not {dropout}")
         self.backbone = backbone
         self.deepest = max(backbone.channels)
-        self.map_norm = map_norm or nn.Identity()
-        self.mean_norm = mean_norm or nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.map_norm = nn.Identity() if map_norm is None else map_norm
+        self.mean_norm = nn.Identity() if mean_norm is None else mean_norm
+        self.dropout = Dropout(dropout)
         self.head = nn.Linear(backbone.channels[self.deepest], num_classes)
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from manako.errors import UsageError
+from manako.models.layers.dropout import Dropout
 from manako.models.protocols import Backbone, ClassRows
 from manako.models.stages import inside
 
@@ -28,10 +29,7 @@ class FullyConnectedHead(nn.Module):
         super().__init__()
         if hidden < 1:
             raise UsageError(f"hidden must be 1 or more, not {hidden}")
-        for share in dropout:
-            if not 0 <= share < 1:
-                raise UsageError(f"dropout must be 0 or more and below 1, not {share}")
-        self.drop6, self.drop7, self.drop8 = (nn.Dropout(share) for share in dropout)
+        self.drop6, self.drop7, self.drop8 = (Dropout(share) for share in dropout)
         self.fc6 = nn.Linear(features, hidden)
         self.fc7 = nn.Linear(hidden, hidden)
         self.fc8 = nn.Linear(hidden, num_classes)

@@ -150,10 +150,8 @@ def normalisation_of(spec: str, model: str) -> Normalisation | None:
         raise UnknownName("source of weights", layout, LIBRARIES)
     origin = load_metadata(_readable(path)).get(ORIGIN)
     if origin is None:
-        kinds = {
-            (one.mean, one.std) for one in PUBLISHED if (one.model, one.layout) == (model, layout)
-        }
-        return kinds.pop() if len(kinds) == 1 else LIBRARIES[layout].normalisation
+        library = LIBRARIES[layout]
+        return library.exceptions.get(model, library.normalisation)
     try:
         saved = json.loads(origin)
         return TypeAdapter(Normalisation).validate_python((saved["mean"], saved["std"]))

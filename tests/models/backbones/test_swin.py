@@ -5,7 +5,6 @@ from torch import nn
 
 from manako.errors import ShapeError, UsageError
 from manako.models.backbones.swin import (
-    MapNorm,
     PatchMerging,
     SwinTransformer,
     WindowAttention,
@@ -16,6 +15,7 @@ from manako.models.backbones.swin import (
     swin_t,
     swin_t_32,
 )
+from manako.models.layers.channel_norm import ChannelNorm
 from manako.models.layers.stochastic_depth import StochasticDepth
 from manako.models.zoo import create_model
 
@@ -187,7 +187,7 @@ def test_merging_puts_the_lower_token_before_the_right_one_and_pads_odd_sides_wi
 
 
 def test_the_last_norm_works_on_the_channels_of_every_place():
-    norm, x = MapNorm(8).double(), tokens(2, 8, 3, 4)
+    norm, x = ChannelNorm(8).double(), tokens(2, 8, 3, 4)
 
     found = norm(x)
 

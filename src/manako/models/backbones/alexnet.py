@@ -67,13 +67,15 @@ class AlexNet(nn.Module):
         self.conv4 = nn.Conv2d(c3, c4, 3, padding=1, groups=towers)
         self.conv5 = nn.Conv2d(c4, c5, 3, padding=1, groups=towers)
         self.relu = nn.ReLU(inplace=True)
-        self.norm = norm or nn.Identity()
+        self.norm = nn.Identity() if norm is None else norm
         self.pool = nn.MaxPool2d(3, stride=2)
 
     def forward(self, images: Tensor) -> dict[int, Tensor]:
         """{stride: features} for stride 4, 8, 16 and 32. Raises ShapeError below `least_side`."""
         refuse_small("this AlexNet", images, self.least_side)
-        f4 = self.norm(self.relu(self.conv1(self.input_scale * images)))
+        if self.input_scale != 1:
+            images = self.input_scale * images
+        f4 = self.norm(self.relu(self.conv1(images)))
         f8 = self.norm(self.relu(self.conv2(self.pool(f4))))
         x = self.relu(self.conv3(self.pool(f8)))
         x = self.relu(self.conv4(x))

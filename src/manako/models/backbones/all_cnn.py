@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from manako.errors import UsageError
+from manako.models.layers.dropout import Dropout
 from manako.models.layers.sizes import refuse_small
 from manako.models.protocols import ClassRows
 from manako.models.stages import inside
@@ -40,12 +40,9 @@ class AllCNN(nn.Module):
         self, in_channels: int = 3, *, input_dropout: float = 0.2, dropout: float = 0.5
     ) -> None:
         super().__init__()
-        for name, share in {"input_dropout": input_dropout, "dropout": dropout}.items():
-            if not 0 <= share < 1:
-                raise UsageError(f"{name} must be 0 or more and below 1, not {share}")
         self.channels = {1: 96, 2: 192, 4: 192}
-        self.input_dropout = nn.Dropout(input_dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.input_dropout = Dropout(input_dropout)
+        self.dropout = Dropout(dropout)
         self.conv1 = nn.Conv2d(in_channels, 96, 3, padding=1)
         self.conv2 = nn.Conv2d(96, 96, 3, padding=1)
         self.conv3 = nn.Conv2d(96, 96, 3, stride=2, padding=1)

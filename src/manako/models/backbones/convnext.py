@@ -22,6 +22,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from manako.models.layers.channel_norm import ChannelNorm
 from manako.models.layers.initialise import truncated_normal
 from manako.models.layers.sizes import refuse_small
 from manako.models.layers.stochastic_depth import StochasticDepth, rising_rates
@@ -43,14 +44,6 @@ class ChannelsToFront(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """That view."""
         return x.permute(0, 3, 1, 2)
-
-
-class PixelNorm(nn.LayerNorm):
-    """Layer norm over the channels of each pixel of a map [B, C, H, W]."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The normalised map."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class Block(nn.Module):
@@ -118,10 +111,10 @@ class ConvNeXt(nn.Module):
             nn.Sequential(*(Block(wide, next(rates), layer_scale) for _ in range(depth)))
             for depth, wide in zip(depths, widths, strict=True)
         ]
-        stem = nn.Sequential(patches(in_channels, width, 4), PixelNorm(width, EPS))
+        stem = nn.Sequential(patches(in_channels, width, 4), ChannelNorm(width, EPS))
         layers: list[nn.Module] = [stem, stages[0]]
         for stage, wide in zip(stages[1:], widths, strict=False):
-            halve = nn.Sequential(PixelNorm(wide, EPS), patches(wide, 2 * wide, 2))
+            halve = nn.Sequential(ChannelNorm(wide, EPS), patches(wide, 2 * wide, 2))
             layers += [halve, stage]
         self.features = nn.Sequential(*layers)
         truncated_normal(self)

@@ -8,9 +8,9 @@ networks for ImageNet, whose parameters have torchvision's names; those for CIFA
 `densenet_cifar.py`.
 
 Two departures from torchvision, both as in the paper and its code (liuzhuang13/DenseNet). Dropout
-follows every convolution but the first (section 3, "Implementation Details"), where torchvision
-drops only the new maps of a layer. Convolutions are drawn by "fan out", where it draws by "fan
-in". Neither changes what a file of weights computes.
+follows every convolution but the first (section 4.2, "Training"), where torchvision drops only the
+new maps of a layer. Convolutions are drawn by "fan out", where it draws by "fan in". Neither changes
+what a file of weights computes.
 
 Shapes: B pictures, C channels, H x W pixels.
     images    [B, C, H, W]
@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from manako.errors import UsageError
+from manako.models.layers.dropout import Dropout
 from manako.models.layers.initialise import kaiming_normal
 from manako.models.layers.sizes import refuse_small
 
@@ -49,7 +50,7 @@ class PlainLayer(nn.Module):
         self.norm1 = nn.BatchNorm2d(c_in)
         self.conv1 = nn.Conv2d(c_in, growth_rate, 3, padding=1, bias=False)
         self.relu = nn.ReLU(inplace=True)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, c_in, H, W] -> [B, k, H, W]."""
@@ -69,7 +70,7 @@ class BottleneckLayer(nn.Module):
         self.norm2 = nn.BatchNorm2d(inner)
         self.conv2 = nn.Conv2d(inner, growth_rate, 3, padding=1, bias=False)
         self.relu = nn.ReLU(inplace=True)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, c_in, H, W] -> [B, k, H, W]."""
@@ -108,7 +109,7 @@ class Transition(nn.Module):
         self.norm = nn.BatchNorm2d(c_in)
         self.relu = nn.ReLU(inplace=True)
         self.conv = nn.Conv2d(c_in, c_out, 1, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.pool = nn.AvgPool2d(2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -139,12 +140,6 @@ def block_widths(
     return widths
 
 
-def refuse_dropout(dropout: float) -> None:
-    """Raise UsageError for a rate outside [0, 1)."""
-    if not 0 <= dropout < 1:
-        raise UsageError(f"dropout must be 0 or more and below 1, not {dropout}")
-
-
 class DenseNet(nn.Module):
     """A stem of stride 4 and four dense blocks of bottleneck layers (table 1).
 
@@ -173,7 +168,6 @@ class DenseNet(nn.Module):
             raise UsageError(
                 f"there is no DenseNet-{depth}", expected=", ".join(str(one) for one in LAYERS)
             )
-        refuse_dropout(dropout)
         stem = 2 * growth_rate
         widths = block_widths(stem, LAYERS[depth], growth_rate, compression)
         (in1, out1), (in2, out2), (in3, out3), (in4, out4) = widths

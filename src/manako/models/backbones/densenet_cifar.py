@@ -1,6 +1,7 @@
-"""Densely connected networks for 32x32 pictures: https://arxiv.org/abs/1608.06993, section 4.2.
+"""Densely connected networks for 32x32 pictures: https://arxiv.org/abs/1608.06993.
 
-Huang, Liu, van der Maaten and Weinberger, "Densely Connected Convolutional Networks", CVPR 2017.
+Huang, Liu, van der Maaten and Weinberger, "Densely Connected Convolutional Networks", CVPR 2017,
+section 3, "Implementation Details".
 A 3x3 convolution and three dense blocks of equal length. The plain networks have layers of one
 convolution, keep all channels between blocks and begin with 16; those called BC have bottleneck
 layers, keep half of the channels and begin with 2k. That is the paper's text, and the paper's
@@ -24,7 +25,6 @@ from manako.models.backbones.densenet import (
     PlainLayer,
     Transition,
     block_widths,
-    refuse_dropout,
 )
 from manako.models.layers.initialise import kaiming_normal
 from manako.models.layers.sizes import refuse_small
@@ -62,7 +62,6 @@ class CifarDenseNet(nn.Module):
                 f"a CIFAR DenseNet of such layers cannot have the depth {depth}",
                 expected=f"{3 * layer.convolutions}n + 4",
             )
-        refuse_dropout(dropout)
         stem = 16 if layer is PlainLayer else 2 * growth_rate
         widths = block_widths(stem, (count,) * 3, growth_rate, compression)
         (in1, out1), (in2, out2), (in3, out3) = widths

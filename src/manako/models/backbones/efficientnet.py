@@ -29,6 +29,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
+from manako.errors import UnknownName
 from manako.models.layers.initialise import kaiming_normal
 from manako.models.layers.sizes import refuse_small
 from manako.models.layers.stochastic_depth import StochasticDepth, rising_rates
@@ -130,7 +131,7 @@ def conv_norm_silu(
 ) -> nn.Sequential:
     """The same, and the nonlinearity."""
     layers = conv_norm(c_in, c_out, kernel, stride, groups=groups)
-    return layers.append(nn.SiLU(inplace=True))
+    return layers.append(nn.SiLU())
 
 
 class SqueezeExcitation(nn.Module):
@@ -143,7 +144,7 @@ class SqueezeExcitation(nn.Module):
         super().__init__()
         self.fc1 = nn.Conv2d(channels, squeezed, 1)
         self.fc2 = nn.Conv2d(squeezed, channels, 1)
-        self.activation = nn.SiLU(inplace=True)
+        self.activation = nn.SiLU()
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, channels, H, W] -> the same shape."""
@@ -224,11 +225,12 @@ class EfficientNet(nn.Module):
     def forward(self, images: Tensor) -> dict[int, Tensor]:
         """{stride: features} for stride 2 to 32. Raises ShapeError below `least_side`."""
         refuse_small("this EfficientNet", images, self.least_side)
-        f2 = self.features[:2](images)
-        f4 = self.features[2](f2)
-        f8 = self.features[3](f4)
-        f16 = self.features[4:6](f8)
-        f32 = self.features[6:](f16)
+        stem, stage1, stage2, stage3, stage4, stage5, stage6, stage7, last = self.features
+        f2 = stage1(stem(images))
+        f4 = stage2(f2)
+        f8 = stage3(f4)
+        f16 = stage5(stage4(f8))
+        f32 = last(stage7(stage6(f16)))
         return {2: f2, 4: f4, 8: f8, 16: f16, 32: f32}
 
     def stages(self) -> tuple[tuple[str, ...], ...]:
@@ -237,7 +239,9 @@ class EfficientNet(nn.Module):
 
 
 def efficientnet(name: str, in_channels: int = 3, *, stochastic_depth: float = 0.2) -> EfficientNet:
-    """One of `VARIANTS` by its name there."""
+    """One of `VARIANTS` by its name there; UnknownName for another."""
+    if name not in VARIANTS:
+        raise UnknownName("EfficientNet", name, VARIANTS)
     variant = VARIANTS[name]
     return EfficientNet(
         variant.width,

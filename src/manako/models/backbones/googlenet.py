@@ -2,7 +2,9 @@
 
 `googlenet_paper` is the network of the paper's table 1 and figure 3, 2014. What the paper leaves
 open (the constants of the response normalisation, poolings that round up, the start) is as in
-BVLC's Caffe model `bvlc_googlenet`, which has the same weights, one by one.
+BVLC's Caffe model `bvlc_googlenet`, which has the same weights, one by one; the constants of the
+normalisation are for pixels, so pictures, which come with a deviation of about 1, are brought to
+theirs.
 
 `googlenet` is torchvision's: a batch norm after every convolution in place of its bias and of the
 two response normalisations, a 3x3 convolution in the branch of the 5x5 (a slip that its published
@@ -12,7 +14,7 @@ publishes were trained on pictures brought to a mean and a deviation of 0.5 (its
 that is preparation and no part of this network. The auxiliary heads in its file were not trained.
 
 Two auxiliary classifiers look at the maps after modules 4a and 4d while training (section 5); in
-evaluation they rest. They pool those maps to 4 x 4 cells whatever their size, as `Windows` says.
+evaluation they rest. They pool those maps to 4 x 4 cells whatever their size.
 
 Shapes: B pictures, C channels, H x W pixels, K classes.
     images    [B, C, H, W]
@@ -23,12 +25,15 @@ Shapes: B pictures, C channels, H x W pixels, K classes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from manako.models.layers.bins import MeanBins, pooled
+from manako.models.layers.dropout import Dropout
+from manako.models.layers.initialise import PIXEL_DEVIATION
+from manako.models.layers.response_norm import ResponseNorm
 from manako.models.layers.sizes import refuse_small
 from manako.models.protocols import ClassRows
 from manako.models.stages import inside
@@ -61,21 +66,6 @@ class PlainConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, c_in, H, W] -> [B, c_out, H / stride, W / stride], rounded up."""
         return functional.relu(self.conv(x), inplace=True)
-
-
-class ResponseNorm(nn.Module):
-    """x / (1 + 1e-4 * mean of x^2 over the 5 nearest channels) ^ 0.75, zeros beyond the last ones.
-
-    Krizhevsky et al. 2012, section 3.3, with Caffe's constants. In slices, because the gradient of
-    torch's own layer has no deterministic form on a GPU.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] -> the same."""
-        channels = x.shape[1]
-        squares = functional.pad(x * x, (0, 0, 0, 0, 2, 2))
-        total = sum(squares[:, first : first + channels] for first in range(5))
-        return x / (1 + 1e-4 / 5 * total) ** 0.75
 
 
 class Inception(nn.Module):
@@ -112,16 +102,25 @@ class GoogLeNet(nn.Module):
     """Three convolutions and nine Inception modules (table 1).
 
     `conv` makes a convolution, `wide` is the kernel of the modules' third branch, `last_pool` that
-    of the last max-pooling, `norm` stands after the first pooling and before the second.
+    of the last max-pooling, `norm` stands after the first pooling and before the second. Pictures
+    are multiplied by `input_scale`.
     """
 
     first_convolution = "conv1.conv.weight"
     least_side = 32  # one whole cell of the deepest map
 
     def __init__(
-        self, conv: ConvUnit, in_channels: int, *, wide: int, last_pool: int, norm: nn.Module
+        self,
+        conv: ConvUnit,
+        in_channels: int,
+        *,
+        wide: int,
+        last_pool: int,
+        norm: nn.Module,
+        input_scale: float = 1.0,
     ) -> None:
         super().__init__()
+        self.input_scale = input_scale
         self.channels = {2: 64, 4: 192, 8: 480, 16: 832, 32: 1024}
         self.norm = norm
         self.conv1 = conv(in_channels, 64, 7, stride=2)
@@ -148,6 +147,8 @@ class GoogLeNet(nn.Module):
     def with_middle(self, images: Tensor) -> tuple[dict[int, Tensor], dict[str, Tensor]]:
         """What `forward` gives, and the maps after modules "4a" and "4d" by these names."""
         refuse_small("this GoogLeNet", images, self.least_side)
+        if self.input_scale != 1:
+            images = self.input_scale * images
         f2 = self.conv1(images)
         f4 = self.conv3(self.conv2(self.norm(self.maxpool1(f2))))
         f8 = self.inception3b(self.inception3a(self.maxpool2(self.norm(f4))))
@@ -168,64 +169,43 @@ class GoogLeNet(nn.Module):
         )
 
 
-@dataclass(frozen=True)
-class Windows:
-    """Four windows along a side: each `width` of its `cells` long, one every `step` cells.
+class PaperWindows(nn.Module):
+    """The mean of 4 x 4 windows: 5x5 cells with a stride of 3 where a map has 14 x 14.
 
-    A side of another length is cut in the same proportions, so that all of it is seen and the
-    windows are as many. They start at pixels rounded down and end at pixels rounded up.
+    That is the map of a picture of 224 pixels (section 5). A side of another length is cut in the
+    same proportions, so that all of it is seen and the windows are as many; they start at cells
+    rounded down and end at cells rounded up.
 
-    >>> Windows(14, width=5, step=3).along(14)
+    >>> [(one.start, one.stop) for one in PaperWindows.along(14)]
     [(0, 5), (3, 8), (6, 11), (9, 14)]
-    >>> Windows(4, width=1, step=1).along(14)
-    [(0, 4), (3, 7), (7, 11), (10, 14)]
     """
 
-    cells: int
-    width: int
-    step: int
+    @staticmethod
+    def along(length: int) -> list[slice]:
+        """The windows of a side of `length` cells."""
+        return [slice(i * length // 14, -(-(i + 5) * length // 14)) for i in (0, 3, 6, 9)]
 
-    def along(self, length: int) -> list[tuple[int, int]]:
-        """First pixel of each window, and the first pixel after it."""
-        starts = [number * self.step for number in range(4)]
-        return [
-            (start * length // self.cells, -(-(start + self.width) * length // self.cells))
-            for start in starts
-        ]
-
-    def means(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, C, 4, 4]: the mean of each window.
-
-        In slices, because the gradient of torch's adaptive pooling has no deterministic form on a
-        GPU.
-        """
-        height, width = x.shape[-2:]
-        rows = torch.stack([x[:, :, top:end].mean(2) for top, end in self.along(height)], 2)
-        return torch.stack([rows[..., left:end].mean(3) for left, end in self.along(width)], 3)
-
-
-PAPER_WINDOWS = Windows(14, width=5, step=3)
-"""5x5 average pooling of stride 3 on the 14 x 14 maps of a picture of 224 pixels."""
-TORCHVISION_WINDOWS = Windows(4, width=1, step=1)
-"""Those of adaptive pooling to 4 x 4."""
+    def forward(self, maps: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C, 4, 4]."""
+        return pooled(maps, self.along, torch.mean)
 
 
 class AuxiliaryHead(nn.Module):
     """Average pooling, 1x1 convolution, two linear layers (section 5)."""
 
     def __init__(
-        self, c_in: int, num_classes: int, conv: ConvUnit, windows: Windows, dropout: float
+        self, c_in: int, num_classes: int, conv: ConvUnit, pool: nn.Module, dropout: float
     ) -> None:
         super().__init__()
-        self.windows = windows
+        self.pool = pool
         self.conv = conv(c_in, 128, 1)
         self.fc1 = nn.Linear(128 * 4 * 4, 1024)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.fc2 = nn.Linear(1024, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, c_in, H, W] -> logits [B, K]."""
-        x = self.conv(self.windows.means(x))
+        x = self.conv(self.pool(x))
         x = functional.relu(self.fc1(x.flatten(1)), inplace=True)
         return self.fc2(self.dropout(x))  # type: ignore[no-any-return]
 
@@ -246,7 +226,7 @@ class GoogLeNetClassifier(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone = backbone
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.head = nn.Linear(backbone.channels[32], num_classes)
         self.auxiliary = nn.ModuleDict(auxiliary)
 
@@ -289,7 +269,7 @@ def googlenet(
     """
     backbone = GoogLeNet(NormedConv, in_channels, wide=3, last_pool=2, norm=nn.Identity())
     heads = {
-        place: AuxiliaryHead(c, num_classes, NormedConv, TORCHVISION_WINDOWS, auxiliary_dropout)
+        place: AuxiliaryHead(c, num_classes, NormedConv, MeanBins(4), auxiliary_dropout)
         for place, c in _auxiliary_channels(auxiliary).items()
     }
     model = GoogLeNetClassifier(backbone, num_classes, dropout=dropout, auxiliary=heads)
@@ -312,9 +292,16 @@ def googlenet_paper(
     >>> sum(parameter.numel() for parameter in model.parameters())
     6998552
     """
-    backbone = GoogLeNet(PlainConv, in_channels, wide=5, last_pool=3, norm=ResponseNorm())
+    backbone = GoogLeNet(
+        PlainConv,
+        in_channels,
+        wide=5,
+        last_pool=3,
+        norm=ResponseNorm(alpha=1e-4 / 5, k=1.0),  # Caffe divides alpha by the 5 channels
+        input_scale=PIXEL_DEVIATION,
+    )
     heads = {
-        place: AuxiliaryHead(c, num_classes, PlainConv, PAPER_WINDOWS, auxiliary_dropout)
+        place: AuxiliaryHead(c, num_classes, PlainConv, PaperWindows(), auxiliary_dropout)
         for place, c in _auxiliary_channels(auxiliary).items()
     }
     model = GoogLeNetClassifier(backbone, num_classes, dropout=dropout, auxiliary=heads)

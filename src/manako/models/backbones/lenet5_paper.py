@@ -11,7 +11,8 @@ distances from growing that are large anyway.
 
 What differs from the paper: training is by this package's optimizers (the paper: stochastic
 diagonal Levenberg-Marquardt); the ten digits are drawn anew, for the paper prints its bitmaps as a
-picture; C3 is computed as a full convolution with zeros where maps are not connected.
+picture; C3 is computed as a full convolution with zeros where maps are not connected; pictures come
+with a mean of 0 and a deviation of 1 (the paper: background -0.1, ink 1.175, nearly the same).
 
 Shapes: images [B, C, 32, 32]; logits [B, K].
 """
@@ -82,7 +83,7 @@ class Subsampling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Half the size, before the squashing."""
-        sums = 4 * functional.avg_pool2d(x, 2)
+        sums = functional.avg_pool2d(x, 2, divisor_override=1)
         return sums * self.coefficient[:, None, None] + self.bias[:, None, None]
 
 
@@ -97,6 +98,8 @@ class PartialConvolution(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(sum(map(len, CONNECTIONS)), 5, 5))
         self.bias = nn.Parameter(torch.empty(len(CONNECTIONS)))
+        places = [6 * to + seen for to, maps in enumerate(CONNECTIONS) for seen in maps]
+        self.register_buffer("places", torch.tensor(places), persistent=False)
         self._initialise()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,10 +108,8 @@ class PartialConvolution(nn.Module):
 
     def full_weight(self) -> Tensor:
         """The kernels [16, 6, 5, 5], zero where the table has no connection."""
-        kernels, nothing = iter(self.weight), self.weight.new_zeros(5, 5)
-        places = [seen in maps for maps in CONNECTIONS for seen in range(6)]
-        full = torch.stack([next(kernels) if connected else nothing for connected in places])
-        return full.view(len(CONNECTIONS), 6, 5, 5)
+        nothing = self.weight.new_zeros(len(CONNECTIONS) * 6, 5, 5)
+        return nothing.index_copy(0, self.places, self.weight).view(len(CONNECTIONS), 6, 5, 5)
 
     @torch.no_grad()
     def _initialise(self) -> None:

@@ -10,7 +10,7 @@ before and after. Two things differ from both, as they do in timm, whose paramet
 are, so that its weights load unchanged: convolutions of stride 2 are padded by one pixel on all
 sides, not only at the right and bottom ("SAME"), and batch norm adds 1e-5, not 1e-3. Weights of
 TensorFlow, and transformers' copies of them, were made for the other arithmetic and are therefore
-not offered.
+not offered. The code's dropout of 0.001 before the head is an option, and off.
 
 Shapes: B pictures, C channels, H x W pixels.
     images    [B, C, H, W]

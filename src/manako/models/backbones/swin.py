@@ -23,7 +23,8 @@ layer of an MLP.
 Shapes: B pictures, h x w tokens, C channels, M = `window`, heads of 32 channels.
     images    [B, C, H, W]
     tokens    [B, h, w, C]; in windows [B, windows, M * M, C]
-    features  {stride: [B, channels, h, w]}, stride 4, 8, 16, 32; h = H // 4, then halves rounded up
+    features  {stride: [B, channels, h, w]}, stride P, 2P, 4P, ... for patches of P x P pixels;
+              h = H // P, then halves rounded up
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from torch.nn import functional
 
 from manako.errors import UsageError
 from manako.models.classifier import Classifier
+from manako.models.layers.channel_norm import ChannelNorm
+from manako.models.layers.initialise import truncated_normal
 from manako.models.layers.sizes import refuse_small
 from manako.models.layers.stochastic_depth import StochasticDepth, rising_rates
 
@@ -56,7 +59,6 @@ class Windows:
         self.padded_hw = tuple(-(-length // side) * side for length in self.size_hw)
         shift = side // 2 if shifted else 0
         self.shift_hw = tuple(shift if length > side else 0 for length in self.padded_hw)
-        self.positions = relative_positions(side, tokens.device)
         self.apart = self._apart(tokens.device) if any(self.shift_hw) else None
 
     def split(self, x: Tensor) -> Tensor:
@@ -116,28 +118,27 @@ class WindowAttention(nn.Module):
     def __init__(self, width: int, window: int) -> None:
         super().__init__()
         self.heads = width // HEAD_CHANNELS
-        self.relative_position_bias_table = nn.Parameter(
-            torch.empty((2 * window - 1) ** 2, self.heads)
-        )
+        table = torch.empty((2 * window - 1) ** 2, self.heads)
+        self.relative_position_bias_table = nn.Parameter(nn.init.trunc_normal_(table, std=0.02))
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, windows: Windows) -> Tensor:
-        """[B, h, w, C] -> the same."""
+    def forward(self, x: Tensor, windows: Windows, positions: Tensor) -> Tensor:
+        """[B, h, w, C] -> the same; `positions` are the `relative_positions` in a window."""
         qkv = self.qkv(windows.split(x)).unflatten(-1, (3, self.heads, HEAD_CHANNELS))
         q, k, v = qkv.permute(3, 0, 1, 4, 2, 5)  # each [B, windows, heads, M * M, 32]
         # Written out: on a CPU, scaled_dot_product_attention trains slower with a learned bias.
-        similarity = q * HEAD_CHANNELS**-0.5 @ k.transpose(-2, -1) + self.bias(windows)
+        similarity = q * HEAD_CHANNELS**-0.5 @ k.transpose(-2, -1) + self.bias(windows, positions)
         attended = similarity.softmax(-1) @ v
         return windows.join(self.proj(attended.transpose(2, 3).flatten(3)))
 
-    def bias(self, windows: Windows) -> Tensor:
+    def bias(self, windows: Windows, positions: Tensor) -> Tensor:
         """B of equation 4, [heads, N, N]; with minus infinity between tokens that are apart.
 
         Those differ from window to window: [windows, heads, N, N].
         """
         # Not `table[positions]`: threads would sum its gradient in an order of their own.
-        table = functional.embedding(windows.positions, self.relative_position_bias_table)
+        table = functional.embedding(positions, self.relative_position_bias_table)
         bias = table.permute(2, 0, 1)
         return bias if windows.apart is None else bias.masked_fill(windows.apart, -torch.inf)
 
@@ -145,7 +146,7 @@ class WindowAttention(nn.Module):
 class Block(nn.Module):
     """Attention inside windows, then an MLP, each a branch behind its norm (figure 3b)."""
 
-    def __init__(self, width: int, window: int, mlp_ratio: int, drop_rate: float) -> None:
+    def __init__(self, width: int, window: int, mlp_ratio: int, rate: float) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width)
         self.attn = WindowAttention(width, window)
@@ -153,28 +154,27 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(width, mlp_ratio * width), nn.GELU(), nn.Linear(mlp_ratio * width, width)
         )
-        self.stochastic_depth = StochasticDepth(drop_rate)
+        self.stochastic_depth = StochasticDepth(rate)
 
-    def forward(self, x: Tensor, windows: Windows) -> Tensor:
+    def forward(self, x: Tensor, windows: Windows, positions: Tensor) -> Tensor:
         """[B, h, w, C] -> the same (equation 3)."""
-        x = x + self.stochastic_depth(self.attn(self.norm1(x), windows))
+        x = x + self.stochastic_depth(self.attn(self.norm1(x), windows, positions))
         return x + self.stochastic_depth(self.mlp(self.norm2(x)))  # type: ignore[no-any-return]
 
 
 class Stage(nn.ModuleList):
     """Blocks at one resolution, with regular and shifted windows by turns."""
 
-    def __init__(
-        self, width: int, window: int, mlp_ratio: int, drop_rates: Sequence[float]
-    ) -> None:
-        super().__init__(Block(width, window, mlp_ratio, rate) for rate in drop_rates)
+    def __init__(self, width: int, window: int, mlp_ratio: int, rates: Sequence[float]) -> None:
+        super().__init__(Block(width, window, mlp_ratio, rate) for rate in rates)
         self.window = window
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, h, w, C] -> the same."""
-        regular, shifted = (Windows(x, self.window, shifted=one) for one in (False, True))
+        positions = relative_positions(self.window, x.device)
+        windows = [Windows(x, self.window, shifted=one) for one in (False, True)[: len(self)]]
         for number, block in enumerate(self):
-            x = block(x, shifted if number % 2 else regular)
+            x = block(x, windows[number % 2], positions)
         return x
 
 
@@ -212,14 +212,6 @@ class PatchMerging(nn.Module):
         return self.reduction(self.norm(torch.cat(corners, -1)))  # type: ignore[no-any-return]
 
 
-class MapNorm(nn.LayerNorm):
-    """The layer norm over the channels of every place of a map: [B, C, H, W] -> the same."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalised over C."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
 class SwinTransformer(nn.Module):
     """A patch embedding and stages of blocks, each of twice the channels of the last (figure 3a).
 
@@ -246,11 +238,10 @@ class SwinTransformer(nn.Module):
         stochastic_depth: float = 0.0,
     ) -> None:
         super().__init__()
-        if min(window, patch) < 1 or not 0 <= stochastic_depth < 1:
+        if min(window, patch) < 1 or width < 1 or width % HEAD_CHANNELS:
             raise UsageError(
-                f"a Swin Transformer cannot have window={window}, patch={patch}, "
-                f"stochastic_depth={stochastic_depth}",
-                expected="window and patch of 1 or more, stochastic_depth in [0, 1)",
+                f"a Swin Transformer cannot have width={width}, window={window}, patch={patch}",
+                expected=f"a multiple of {HEAD_CHANNELS}, and window and patch of 1 or more",
             )
         widths = [width * 2**number for number in range(len(depths))]
         self.channels = {patch * 2**number: one for number, one in enumerate(widths)}
@@ -265,7 +256,8 @@ class SwinTransformer(nn.Module):
                 else PatchEmbedding(in_channels, width, patch),
                 Stage(stage_width, window, mlp_ratio, [next(rates) for _ in range(depth)]),
             ]
-        truncated_normal(self)
+        # As its code and torchvision's, which leave the patch embedding to torch.
+        truncated_normal(self.features[1:])
 
     def forward(self, images: Tensor) -> dict[int, Tensor]:
         """{stride: features}, finest first. Raises ShapeError below `least_side`."""
@@ -304,26 +296,12 @@ class SwinTransformer(nn.Module):
         return last - first + 1
 
 
-def truncated_normal(module: nn.Module) -> None:
-    """Draw linear weights and bias tables inside `module` from N(0, 0.02), biases become zero.
-
-    The paper does not say; its code and torchvision's do this, and leave the convolution to torch.
-    """
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear):
-            nn.init.trunc_normal_(layer.weight, std=0.02)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-        elif isinstance(layer, WindowAttention):
-            nn.init.trunc_normal_(layer.relative_position_bias_table, std=0.02)
-
-
 def swin_classifier(
     backbone: SwinTransformer, num_classes: int, *, dropout: float = 0.0
 ) -> Classifier:
     """A layer norm on the deepest map, its mean, a linear layer (appendix A2.1)."""
     deepest = backbone.channels[max(backbone.channels)]
-    model = Classifier(backbone, num_classes, map_norm=MapNorm(deepest), dropout=dropout)
+    model = Classifier(backbone, num_classes, map_norm=ChannelNorm(deepest), dropout=dropout)
     truncated_normal(model.head)
     return model
 

@@ -33,6 +33,7 @@ from torch.nn import functional
 
 from manako.errors import UsageError
 from manako.models.backbones.vit_stem import ResNetStem
+from manako.models.layers.dropout import Dropout
 from manako.models.layers.sizes import refuse_uneven
 from manako.models.layers.stochastic_depth import StochasticDepth, rising_rates
 from manako.models.protocols import ClassRows
@@ -63,7 +64,7 @@ class Attention(nn.Module):
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         nn.init.xavier_uniform_(self.qkv.weight)
         nn.init.zeros_(self.qkv.bias)
         nn.init.zeros_(self.proj.bias)
@@ -83,7 +84,7 @@ class MLP(nn.Module):
         super().__init__()
         self.fc1 = nn.Linear(width, 4 * width)
         self.fc2 = nn.Linear(4 * width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         for layer in (self.fc1, self.fc2):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.normal_(layer.bias, std=1e-6)
@@ -121,15 +122,15 @@ class Block(nn.Module):
         self.attention = Attention(width, heads, dropout)
         self.norm2 = nn.LayerNorm(width, eps=eps)
         self.mlp = MLP(width, dropout)
-        self.drop_branch = StochasticDepth(stochastic_depth)
+        self.stochastic_depth = StochasticDepth(stochastic_depth)
 
     def forward(self, x: Tensor) -> Tensor:
         """As the class says."""
         if self.is_pre_norm:
-            x = x + self.drop_branch(self.attention(self.norm1(x)))
-            return x + self.drop_branch(self.mlp(self.norm2(x)))  # type: ignore[no-any-return]
-        x = self.norm1(x + self.drop_branch(self.attention(x)))
-        return self.norm2(x + self.drop_branch(self.mlp(x)))  # type: ignore[no-any-return]
+            x = x + self.stochastic_depth(self.attention(self.norm1(x)))
+            return x + self.stochastic_depth(self.mlp(self.norm2(x)))  # type: ignore[no-any-return]
+        x = self.norm1(x + self.stochastic_depth(self.attention(x)))
+        return self.norm2(x + self.stochastic_depth(self.mlp(x)))  # type: ignore[no-any-return]
 
 
 class Encoder(nn.Module):
@@ -150,12 +151,12 @@ class Encoder(nn.Module):
         eps: float = 1e-6,
     ) -> None:
         super().__init__()
-        if not 0 <= dropout < 1:
-            raise UsageError(f"dropout must be 0 or more and below 1, not {dropout}")
+        if shape.width % shape.heads:
+            raise UsageError(f"{shape.width} channels cannot be shared by {shape.heads} heads")
         if eps <= 0:
             raise UsageError(f"the eps of a LayerNorm must be above 0, not {eps}")
         self.width = shape.width
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.Sequential(
             *(
                 Block(

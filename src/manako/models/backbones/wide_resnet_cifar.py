@@ -20,6 +20,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from manako.errors import UsageError
+from manako.models.layers.dropout import Dropout
 from manako.models.layers.initialise import kaiming_normal
 from manako.models.layers.sizes import refuse_small
 
@@ -32,7 +33,7 @@ class WideBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(c_in)
         self.conv1 = nn.Conv2d(c_in, width, 3, stride, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         same = c_in == width and stride == 1
         self.shortcut = None if same else nn.Conv2d(c_in, width, 1, stride, bias=False)
@@ -70,8 +71,6 @@ class WideResNet(nn.Module):
                 f"there is no WRN-{depth}-{widening}",
                 expected="a depth of 6n + 4 (16, 22, 28, 40, …) and a widening of 1 or more",
             )
-        if not 0 <= dropout < 1:
-            raise UsageError(f"dropout must be 0 or more and below 1, not {dropout}")
         blocks, width = (depth - 4) // 6, 16 * widening
         self.channels = {1: width, 2: 2 * width, 4: 4 * width}
         self.conv1 = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)

@@ -12,6 +12,7 @@ Shapes: maps [B, C, H, W].
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ class MeanBins(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """The means."""
-        return _pooled(maps, self.count, torch.mean)
+        return pooled(maps, partial(bins, count=self.count), torch.mean)
 
     def extra_repr(self) -> str:
         """The number of bins, when the network is printed."""
@@ -72,20 +73,34 @@ class SpatialPyramidPooling(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """The maxima."""
-        return torch.cat([_pooled(maps, count, _maximum).flatten(1) for count in self.levels], 1)
+        return torch.cat(
+            [
+                pooled(maps, partial(bins, count=count), _maximum).flatten(1)
+                for count in self.levels
+            ],
+            1,
+        )
 
     def extra_repr(self) -> str:
         """The levels, when the network is printed."""
         return f"levels={self.levels}"
 
 
-def _pooled(maps: Tensor, count: int, reduce: Callable[[Tensor, int], Tensor]) -> Tensor:
-    """Means and maxima of rectangles are those of columns of those of rows."""
+def pooled(
+    maps: Tensor,
+    spans: Callable[[int], Sequence[slice]],
+    reduce: Callable[[Tensor, int], Tensor],
+) -> Tensor:
+    """Mean or maximum of the rectangles that `spans` cut out of a side of that length.
+
+    Means and maxima of rectangles are those of columns of those of rows.
+    """
     for side in (2, 3):
         length = maps.shape[side]
-        if length != count:  # else every bin is one cell
-            spans = [maps.narrow(side, at.start, at.stop - at.start) for at in bins(length, count)]
-            maps = torch.stack([reduce(span, side) for span in spans], side)
+        cut = spans(length)
+        if len(cut) != length or any(one.stop - one.start > 1 for one in cut):
+            parts = [maps.narrow(side, one.start, one.stop - one.start) for one in cut]
+            maps = torch.stack([reduce(part, side) for part in parts], side)
     return maps
 
 

@@ -13,8 +13,9 @@ class StochasticDepth(nn.Module):
 
     [B, ...] -> [B, ...]. With probability `rate` a picture's values become zero while training;
     the others are divided by `1 - rate`, so that the mean stays, and evaluation is the identity.
-    (The paper scales in evaluation instead, section 3; the two are the same network.) Raises
-    UsageError for a rate outside [0, 1).
+    (The paper throws one coin for all pictures of a batch, and scales in evaluation instead,
+    section 3; this is what the codes of later networks do.) Raises UsageError for a rate outside
+    [0, 1).
     """
 
     def __init__(self, rate: float) -> None:
@@ -31,7 +32,7 @@ class StochasticDepth(nn.Module):
             return branch
         shape = (len(branch), *(1,) * (branch.ndim - 1))
         kept = torch.full(shape, 1 - self.rate, dtype=branch.dtype, device=branch.device)
-        return branch * kept.bernoulli() / (1 - self.rate)
+        return branch * (kept.bernoulli() / (1 - self.rate))
 
     def extra_repr(self) -> str:
         """The rate, when the network is printed."""
@@ -39,7 +40,9 @@ class StochasticDepth(nn.Module):
 
 
 def rising_rates(last: float, blocks: int) -> list[float]:
-    """The rates of a network's blocks, from 0 to `last` in equal steps (section 3, "linear decay").
+    """The rates of a network's blocks, from 0 to `last` in equal steps.
+
+    The paper's "linear decay" (section 3) begins one step above 0; later networks begin at 0.
 
     >>> rising_rates(0.2, 3)
     [0.0, 0.1, 0.2]
