@@ -108,7 +108,7 @@ class Recorded(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", KINDS)
 def test_no_operation_is_one_that_deterministic_training_on_cuda_refuses(name):
     """See `torch.use_deterministic_algorithms`, which a run switches on: gradients are refused."""
     with torch.device("meta"):

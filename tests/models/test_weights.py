@@ -185,7 +185,7 @@ def test_pickles_are_refused_unopened(file, tmp_path):
     torch.save({}, tmp_path / file)
 
     with pytest.raises(
-        ArtefactError, match=r"pickle, and loading it could run code\n(.*\n)*.*convert it"
+        ArtefactError, match=r"pickle, and loading it could run code\n(.*\n)*.*is converted by"
     ):
         read_source(f"torchvision:{tmp_path / file}")
 

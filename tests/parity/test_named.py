@@ -98,7 +98,7 @@ def test_gradients_and_running_statistics_after_a_training_step_are_equal(case, 
 
 
 def test_a_case_can_tell_networks_apart():
-    """The harness itself: one filter that is off by a millionth is seen."""
+    """The harness itself: filters that are off by a millionth are seen."""
     known = reference(Case("resnet18", "torchvision"))
     networks = pair(
         lambda: MODELS["resnet18"].build(num_classes=11, in_channels=3),
@@ -107,7 +107,7 @@ def test_a_case_can_tell_networks_apart():
         torch.randn(2, 3, 33, 41, generator=torch.Generator().manual_seed(1)),
     )
     with torch.no_grad():
-        networks.ours.backbone.layer3[0].conv1.weight[0] += 1e-6
+        networks.ours.backbone.layer3[0].conv1.weight.add_(1e-6)
 
     ours, theirs = outputs(networks)
 

@@ -108,7 +108,7 @@ def test_every_class_learns_from_the_start_although_the_last_layer_is_rectified(
 @pytest.mark.parametrize("name", ["dropout", "input_dropout"])
 @pytest.mark.parametrize("share", [-0.1, 1.0])
 def test_a_dropout_that_cannot_be_is_refused(name, share):
-    with pytest.raises(UsageError, match=f"^{name} must be 0 or more and below 1, not {share}"):
+    with pytest.raises(UsageError, match=f"^dropout must be 0 or more and below 1, not {share}"):
         AllCNN(**{name: share})
 
 

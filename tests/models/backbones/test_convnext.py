@@ -4,7 +4,8 @@ from torch import nn
 from torch.nn import functional
 
 from manako.errors import ShapeError, UsageError
-from manako.models.backbones.convnext import Block, ConvNeXt, PixelNorm
+from manako.models.backbones.convnext import Block, ConvNeXt
+from manako.models.layers.channel_norm import ChannelNorm
 from manako.models.layers.stochastic_depth import StochasticDepth
 from manako.models.zoo import MODELS, create_model, model_info
 
@@ -82,7 +83,7 @@ def test_a_block_equals_its_definition():
 
 
 def test_the_norm_of_a_map_looks_at_one_pixel_at_a_time():
-    norm = PixelNorm(4, 1e-6)
+    norm = ChannelNorm(4, 1e-6)
     x = torch.randn(2, 4, 3, 5, generator=torch.Generator().manual_seed(0))
 
     expected = layer_norm(x.movedim(1, -1), norm.weight, norm.bias).movedim(-1, 1)

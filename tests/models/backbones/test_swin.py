@@ -9,6 +9,7 @@ from manako.models.backbones.swin import (
     SwinTransformer,
     WindowAttention,
     Windows,
+    relative_positions,
     swin_b,
     swin_classifier,
     swin_s,
@@ -146,7 +147,7 @@ def test_attention_equals_its_definition(height, width, window, shifted):
         parameter.normal_(std=0.3, generator=generator)
     x = tokens(2, height, width, 64)
 
-    found = attention(x, Windows(x, window, shifted=shifted))
+    found = attention(x, Windows(x, window, shifted=shifted), relative_positions(window))
 
     shift = window // 2 if shifted else 0
     expected = attention_by_the_definition(attention, x, window, (shift, shift))
@@ -171,7 +172,7 @@ def test_the_gradient_of_the_bias_table_is_always_the_same_also_in_several_threa
 
     for _ in range(100):  # of which an index differs in a few
         attention.zero_grad()
-        attention.bias(windows).backward(direction)
+        attention.bias(windows, relative_positions(7)).backward(direction)
         gradients.append(attention.relative_position_bias_table.grad)
 
     assert all(torch.equal(one, gradients[0]) for one in gradients)
@@ -227,11 +228,17 @@ def test_window_and_patch_can_be_chosen():
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("window", 0), ("patch", 0), ("stochastic_depth", 1.0), ("stochastic_depth", -0.1)],
+    [("window", 0), ("patch", 0), ("width", 48)],
 )
 def test_options_that_cannot_be_are_refused(option, value):
     with pytest.raises(UsageError, match=rf"cannot have .*{option}={value}.*\n.*of 1 or more"):
-        SwinTransformer(32, (2, 2), **{option: value})
+        SwinTransformer(**{"width": 32, "depths": (2, 2), option: value})
+
+
+@pytest.mark.parametrize("rate", [1.0, -0.1])
+def test_a_rate_that_cannot_be_is_refused(rate):
+    with pytest.raises(UsageError, match="stochastic depth cannot have the rate"):
+        SwinTransformer(32, (2, 2), stochastic_depth=rate)
 
 
 def test_too_small_pictures_are_refused():

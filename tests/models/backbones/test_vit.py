@@ -144,7 +144,7 @@ def test_the_options_arrive():
     assert [layer.eps for layer in norms] == [1e-5] * 24
     dropouts = [layer.p for layer in model.modules() if isinstance(layer, nn.Dropout)]
     assert dropouts == [0.1] * (1 + 2 * 12)
-    rates = [block.drop_branch.rate for block in backbone.encoder.blocks]
+    rates = [block.stochastic_depth.rate for block in backbone.encoder.blocks]
     assert rates == pytest.approx([0.2 * number / 11 for number in range(12)])
 
 

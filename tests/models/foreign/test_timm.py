@@ -2,6 +2,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from timm.models.efficientnet import _gen_mobilenet_v1
 
 from manako.errors import ArtefactError
 from manako.models.foreign.timm import from_timm
@@ -35,7 +36,7 @@ def test_every_tensor_of_timm_finds_its_place_and_shape(name):
     if name in ("mobilenetv1_025", "mobilenetv1_050", "mobilenetv1_075"):  # timm has no such name
         width = int(name[-3:]) / 100
         with torch.device("meta"):
-            network = timm.create_model("mobilenetv1_100", channel_multiplier=width)
+            network = _gen_mobilenet_v1("mobilenetv1_100", width)
         converted = from_timm(network.state_dict())
     else:
         converted = from_timm(theirs(name))

@@ -9,8 +9,8 @@ networks for ImageNet, whose parameters have torchvision's names; those for CIFA
 
 Two departures from torchvision, both as in the paper and its code (liuzhuang13/DenseNet). Dropout
 follows every convolution but the first (section 4.2, "Training"), where torchvision drops only the
-new maps of a layer. Convolutions are drawn by "fan out", where it draws by "fan in". Neither changes
-what a file of weights computes.
+new maps of a layer. Convolutions are drawn by "fan out", where it draws by "fan in". Neither
+changes what a file of weights computes.
 
 Shapes: B pictures, C channels, H x W pixels.
     images    [B, C, H, W]

@@ -37,6 +37,8 @@ CONNECTIONS: tuple[tuple[int, ...], ...] = (
     (0, 1, 2, 3, 4, 5),
 )  # fmt: skip
 """Table I: for each of the 16 maps of C3, the maps of S2 that it sees."""
+PLACES = [6 * to + seen for to, maps in enumerate(CONNECTIONS) for seen in maps]
+"""Where the kernel of each connection stands among all 16 x 6."""
 
 DIGITS = """
 .#####. ...##.. .#####. .#####. ....##. ####### ..####. ####### .#####. .#####.
@@ -98,8 +100,6 @@ class PartialConvolution(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(sum(map(len, CONNECTIONS)), 5, 5))
         self.bias = nn.Parameter(torch.empty(len(CONNECTIONS)))
-        places = [6 * to + seen for to, maps in enumerate(CONNECTIONS) for seen in maps]
-        self.register_buffer("places", torch.tensor(places), persistent=False)
         self._initialise()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -109,7 +109,8 @@ class PartialConvolution(nn.Module):
     def full_weight(self) -> Tensor:
         """The kernels [16, 6, 5, 5], zero where the table has no connection."""
         nothing = self.weight.new_zeros(len(CONNECTIONS) * 6, 5, 5)
-        return nothing.index_copy(0, self.places, self.weight).view(len(CONNECTIONS), 6, 5, 5)
+        places = torch.tensor(PLACES, device=self.weight.device)
+        return nothing.index_copy(0, places, self.weight).view(len(CONNECTIONS), 6, 5, 5)
 
     @torch.no_grad()
     def _initialise(self) -> None:
