@@ -72,21 +72,6 @@ RECIPES: dict[str, Recipe] = {
     "lenet5": Recipe(64, 20, "sgd", 0.05, 5e-4, "onecycle"),
     # Squared distances have steep gradients: without the limit it diverges at this rate.
     "lenet5_paper": Recipe(64, 20, "sgd", 0.05, 5e-4, "onecycle", clip_norm=2.0),
-    # He et al. 2016, section 4.2, with a cosine in place of the steps.
-    "resnet_cifar": Recipe(128, 30, "sgd", 0.1, 5e-4, "cosine", warmup=0.05),
-    "resnet": Recipe(64, 30, "sgd", 0.05, 5e-4, "cosine", warmup=0.05, label_smoothing=0.1),
-    # The code of Lee et al. 2021 (https://arxiv.org/abs/2112.13492), who train on CIFAR from
-    # scratch; the limit to gradients is of Liu et al. 2021, appendix A2.1.
-    "swin": Recipe(
-        *(128, 100, "adamw", 1e-3, 0.05, "cosine"),
-        warmup=0.1,
-        label_smoothing=0.1,
-        clip_norm=1.0,
-    ),
-    # Huang et al. 2017, section 4.2, with a cosine in place of the steps.
-    "densenet": Recipe(64, 30, "sgd", 0.1, 1e-4, "cosine", warmup=0.05),
-    # He et al. 2016, "Identity Mappings", appendix, with a cosine in place of the steps.
-    "preact_resnet": Recipe(128, 30, "sgd", 0.1, 1e-4, "cosine", warmup=0.05),
     # Deep and, but for some VGGs, without norms: at the papers' rate (SGD, 0.01) they stand still
     # for a hundred steps and more, epochs of a small data set; AdamW leaves that plateau sooner.
     "alexnet": Recipe(64, 30, "adamw", 3e-4, 1e-2, "cosine", warmup=0.05, clip_norm=5.0),
@@ -96,6 +81,13 @@ RECIPES: dict[str, Recipe] = {
     "googlenet": Recipe(64, 30, "sgd", 0.05, 5e-4, "cosine", warmup=0.05, label_smoothing=0.1),
     # Without norms: rate, decay and batch of BVLC's quick_solver.prototxt.
     "googlenet_paper": Recipe(32, 60, "sgd", 0.01, 2e-4, "cosine", warmup=0.05, clip_norm=5.0),
+    "resnet": Recipe(64, 30, "sgd", 0.05, 5e-4, "cosine", warmup=0.05, label_smoothing=0.1),
+    # He et al. 2016, section 4.2, with a cosine in place of the steps.
+    "resnet_cifar": Recipe(128, 30, "sgd", 0.1, 5e-4, "cosine", warmup=0.05),
+    # He et al. 2016, "Identity Mappings", appendix, with a cosine in place of the steps.
+    "preact_resnet": Recipe(128, 30, "sgd", 0.1, 1e-4, "cosine", warmup=0.05),
+    # Huang et al. 2017, section 4.2, with a cosine in place of the steps.
+    "densenet": Recipe(64, 30, "sgd", 0.1, 1e-4, "cosine", warmup=0.05),
     # The weight decay of the authors' code (slim), so little for the sake of the depthwise filters
     # (Howard et al. 2017, section 3.2); SGD in place of its RMSprop.
     "mobilenet": Recipe(64, 30, "sgd", 0.05, 4e-5, "cosine", warmup=0.05, label_smoothing=0.1),
@@ -116,6 +108,14 @@ RECIPES: dict[str, Recipe] = {
         label_smoothing=0.1,
         clip_norm=1.0,
     ),
+    # The code of Lee et al. 2021 (https://arxiv.org/abs/2112.13492), who train on CIFAR from
+    # scratch; the limit to gradients is of Liu et al. 2021, appendix A2.1.
+    "swin": Recipe(
+        *(128, 100, "adamw", 1e-3, 0.05, "cosine"),
+        warmup=0.1,
+        label_smoothing=0.1,
+        clip_norm=1.0,
+    ),
     "ssd": Recipe(
         16, 60, "adamw", 1e-3, 1e-2, "cosine", warmup=0.05, clip_norm=5.0, average_decay=0.99
     ),
@@ -128,21 +128,21 @@ _FAMILIES = {  # recipe -> the names of the models that it is for, the first mat
     "quick32": r"quick32",
     "lenet5": r"lenet5",
     "lenet5_paper": r"lenet5_paper",
-    "resnet_cifar": r"resnet(20|32|44|56|110)|wrn_.*",
-    "resnet": r"(wide_)?resnet.*",
-    "swin": r"swin_.*",
-    "densenet": r"densenet.*",
-    "preact_resnet": r"preact_resnet.*",
     "alexnet": r"alexnet.*|spp_.*",
     "vgg": r"vgg.*",
     "all_cnn": r"all_cnn.*",
     "googlenet": r"googlenet",
     "googlenet_paper": r"googlenet_paper",
+    "resnet_cifar": r"resnet(20|32|44|56|110)|wrn_.*",
+    "resnet": r"(wide_)?resnet.*",
+    "preact_resnet": r"preact_resnet.*",
+    "densenet": r"densenet.*",
     "mobilenet": r"mobilenet.*",
     "efficientnet": r"efficientnet.*",
     "convnext": r"convnext_.*",
     "metaformer": r"(pool|meta)former_.*",
     "vit": r"vit_.*",
+    "swin": r"swin_.*",
     "ssd": r"ssd_.*",
     "unet": r"unet.*",
 }
