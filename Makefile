@@ -28,8 +28,8 @@ $(STAMP): pyproject.toml
 demo: setup ## train, measure and explain a small recognizer, from data that is already here
 	$(RUN) -m manako demo
 
-test: setup ## run all tests
-	$(RUN) -m pytest
+test: setup ## run all tests, on every core
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile
 
 check: setup ## format, lint, types and the rules of the house
 	$(RUN) -m ruff format --check .

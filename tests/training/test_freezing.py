@@ -93,9 +93,10 @@ def test_frozen_norms_leave_dropout_drawing():
 
     begin_learning(model, small_settings(norm_statistics="frozen"))
 
-    modes = {type(one): one.training for one in model.modules()}
-    assert modes[nn.BatchNorm2d] is False
-    assert modes[nn.Dropout] is True
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d | nn.Dropout):
+            assert layer.training == isinstance(layer, nn.Dropout)
+    assert any(isinstance(layer, nn.Dropout) for layer in model.modules())
 
 
 def test_the_rate_falls_by_the_factor_from_stage_to_stage():
