@@ -56,7 +56,7 @@ def theirs(library: str, name: str) -> Any:
 
 def ours(name: str) -> Any:
     """manako's network for ten classes."""
-    from manako.models import create_model
+    from manako.models.zoo import create_model
 
     extra = {"auxiliary": False} if name == "googlenet" else {}
     return create_model(name, num_classes=10, **extra)

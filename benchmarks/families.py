@@ -43,7 +43,7 @@ CELLS: dict[str, tuple[str, ...]] = {
 
 def cell(name: str) -> dict[str, object]:
     """The run of a cell, and the size of its network."""
-    from manako.models import create_model
+    from manako.models.zoo import create_model
 
     model, options = name.split("-")[0], CELLS[name]
     chosen = dict(option.split("=") for option in options if "=" in option)

@@ -71,7 +71,7 @@ def compare(every: bool) -> list[dict[str, Any]]:
 
 def measure() -> dict[str, object]:
     """All names: what they cost, and how far they are from each library's."""
-    from manako.models import list_models, model_info
+    from manako.models.zoo import list_models, model_info
 
     found = compare(every=True)
     models: dict[str, Any] = {}
