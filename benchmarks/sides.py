@@ -83,6 +83,11 @@ class Side:
         """Seconds of a step."""
         return statistics.median(self.seconds[name])
 
+    def times_as_fast_as(self, other: Side, name: str) -> float:
+        """The median of the ratios of neighbouring turns: what slows a while slows both."""
+        pairs = zip(other.seconds[name], self.seconds[name], strict=True)
+        return statistics.median(theirs / ours for theirs, ours in pairs)
+
     def _answer(self) -> str:
         answer = self._pipe(self.process.stdout).readline()
         if not answer:

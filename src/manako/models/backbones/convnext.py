@@ -69,7 +69,9 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, width, H, W] -> the same shape."""
-        return x + self.stochastic_depth(self.layer_scale * self.block(x))  # type: ignore[no-any-return]
+        branch: Tensor = self.stochastic_depth(self.layer_scale * self.block(x))
+        branch += x  # in place: nothing before needs its output again
+        return branch
 
 
 def patches(c_in: int, c_out: int, side: int) -> nn.Conv2d:

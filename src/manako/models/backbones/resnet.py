@@ -50,7 +50,8 @@ class BasicBlock(nn.Module):
         """The sum of both paths, rectified."""
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
-        return self.relu(y + self.downsample(x))  # type: ignore[no-any-return]
+        y += self.downsample(x)  # in place: the norm before does not need its output again
+        return self.relu(y)  # type: ignore[no-any-return]
 
 
 class Bottleneck(nn.Module):
@@ -79,7 +80,8 @@ class Bottleneck(nn.Module):
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
-        return self.relu(y + self.downsample(x))  # type: ignore[no-any-return]
+        y += self.downsample(x)  # in place: the norm before does not need its output again
+        return self.relu(y)  # type: ignore[no-any-return]
 
 
 class WideBottleneck(Bottleneck):
