@@ -102,6 +102,15 @@ def record(every: bool) -> bool:
     return max(one["error"] for one in found) < AT_MOST
 
 
+def place(name: str, found: dict[str, Any], library: str) -> str:
+    """What stands in the column of a library."""
+    from manako.models.table import MODELS
+
+    if library in found:
+        return f"{found[library]['error']:.0e}"
+    return "not yet" if library in MODELS[name].layouts else ""
+
+
 def page() -> str:
     """`docs/parity.md`."""
     if not RESULT.exists():
@@ -114,15 +123,14 @@ def page() -> str:
     compared: list[dict[str, Any]] = []
     for name, one in result["models"].items():
         height, width = one["size_hw"]
-        found = [one["libraries"].get(library) for library in LIBRARIES]
-        compared += filter(None, found)
+        compared += one["libraries"].values()
         rows.append(
             (
                 f"`{name}`",
                 one["reference"],
-                *("" if row is None else f"{row['error']:.0e}" for row in found),
+                *(place(name, one["libraries"], library) for library in LIBRARIES),
                 f"{one['params']:,}",
-                f"{one['macs'] / 1e9:.3f} G at {height}×{width}",
+                f"{one['macs'] / 1e6:,.1f} M at {height}×{width}",
             )
         )
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
