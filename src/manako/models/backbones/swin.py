@@ -30,6 +30,7 @@ Shapes: B pictures, h x w tokens, C channels, M = `window`, heads of 32 channels
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,26 @@ from manako.models.layers.sizes import refuse_small
 from manako.models.layers.stochastic_depth import StochasticDepth, rising_rates
 
 HEAD_CHANNELS = 32  # section 3.3: in every head of every variant
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The arguments of a `SwinTransformer`."""
+
+    width: int
+    depths: tuple[int, ...]
+    stochastic_depth: float
+    window: int = 7
+    patch: int = 4
+    mlp_ratio: int = 4
+
+
+VARIANTS = {  # table 7, and the rates of the authors' training on ImageNet-1K; the last is ours
+    "swin_t": Variant(96, (2, 2, 6, 2), 0.2),
+    "swin_s": Variant(96, (2, 2, 18, 2), 0.3),
+    "swin_b": Variant(128, (2, 2, 18, 2), 0.5),
+    "swin_t_32": Variant(96, (2, 6, 4), 0.1, window=4, patch=2, mlp_ratio=2),
+}
 
 
 class Windows:
@@ -304,48 +325,3 @@ def swin_classifier(
     model = Classifier(backbone, num_classes, map_norm=ChannelNorm(deepest), dropout=dropout)
     truncated_normal(model.head)
     return model
-
-
-def swin_t(
-    in_channels: int = 3, *, window: int = 7, patch: int = 4, stochastic_depth: float = 0.2
-) -> SwinTransformer:
-    """Tiny: C = 96; 2, 2, 6, 2 blocks."""
-    depths = (2, 2, 6, 2)
-    return SwinTransformer(
-        96, depths, in_channels, window=window, patch=patch, stochastic_depth=stochastic_depth
-    )
-
-
-def swin_s(
-    in_channels: int = 3, *, window: int = 7, patch: int = 4, stochastic_depth: float = 0.3
-) -> SwinTransformer:
-    """Small: C = 96; 2, 2, 18, 2 blocks."""
-    depths = (2, 2, 18, 2)
-    return SwinTransformer(
-        96, depths, in_channels, window=window, patch=patch, stochastic_depth=stochastic_depth
-    )
-
-
-def swin_b(
-    in_channels: int = 3, *, window: int = 7, patch: int = 4, stochastic_depth: float = 0.5
-) -> SwinTransformer:
-    """Base: C = 128; 2, 2, 18, 2 blocks."""
-    depths = (2, 2, 18, 2)
-    return SwinTransformer(
-        128, depths, in_channels, window=window, patch=patch, stochastic_depth=stochastic_depth
-    )
-
-
-def swin_t_32(
-    in_channels: int = 3, *, window: int = 4, patch: int = 2, stochastic_depth: float = 0.1
-) -> SwinTransformer:
-    """Ours for 32 x 32 pixels: C = 96; 2, 6, 4 blocks, MLPs of twice the channels."""
-    return SwinTransformer(
-        96,
-        (2, 6, 4),
-        in_channels,
-        window=window,
-        patch=patch,
-        mlp_ratio=2,
-        stochastic_depth=stochastic_depth,
-    )
