@@ -144,6 +144,17 @@ def test_a_missing_file_is_an_artefact_error(path):
         load_tensors(path)
 
 
+@pytest.mark.parametrize("header_bytes", [0x280, 0x380, 0x480, 0x580])
+def test_a_header_as_long_as_a_pickle_begins_is_no_pickle(path, header_bytes):
+    for letters in range(header_bytes):
+        save_tensors(path, {"x" * letters: torch.ones(1)})
+        if int.from_bytes(path.read_bytes()[:8], "little") == header_bytes:
+            break
+
+    assert path.read_bytes()[:2] == header_bytes.to_bytes(2, "little")
+    assert load_tensors(path) == {"x" * letters: torch.ones(1)}
+
+
 @pytest.mark.parametrize("write", ["torch", *range(2, 6)])
 def test_a_pickle_is_refused_before_anything_of_it_is_opened(path, write):
     if write == "torch":
