@@ -108,3 +108,4 @@ bench: $(PROOFS) ## all of the measurements above, one after the other
 
 tables: setup ## write the measured numbers into the documents
 	$(RUN) benchmarks/tables.py
+	$(RUN) benchmarks/parity.py --page

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
+from manako.losses.classification import with_auxiliary
 from manako.models.weights import load_weights
+from manako.models.zoo import MODELS
 from manako.storage.tensors import save_tensors
 from manako.structures import ClassRaw
 
@@ -192,6 +195,39 @@ def largest_error(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -
         if not max(one.abs().max(), other.abs().max()) <= NOTHING:  # so that NaN counts
             errors.append(difference(one, other))
     return max(errors)
+
+
+def error_of_outputs(networks: Pair) -> float:
+    """The largest `difference` of logits, all feature maps and the pictures' gradient."""
+    ours, theirs = outputs(networks)
+    assert len(ours) == 2 + len(networks.maps)
+    return max(difference(found, expected) for found, expected in zip(ours, theirs, strict=True))
+
+
+def error_of_a_training_step(networks: Pair) -> float:
+    """The largest of the gradients of all parameters and the running statistics after a step."""
+    ours, theirs = after_a_training_step(networks, _loss)
+    assert len(ours) >= len(list(networks.ours.parameters()))
+    return largest_error(ours, theirs)
+
+
+def _loss(raw: object) -> Tensor:
+    """The cross-entropy, and 0.3 of that of each auxiliary head."""
+    labels = torch.tensor([3, 6])
+    if isinstance(raw, ClassRaw):
+        named = with_auxiliary(raw, lambda logits: {"": cross_entropy(logits, labels)})
+        return torch.stack(list(named.values())).sum()
+    inner = [getattr(raw, name) for name in ("aux_logits1", "aux_logits2") if hasattr(raw, name)]
+    logits = getattr(raw, "logits", raw)
+    return cross_entropy(logits, labels) + sum(0.3 * cross_entropy(x, labels) for x in inner)
+
+
+def model_without_values(
+    name: str, num_classes: int = 3, in_channels: int = 3, **options: object
+) -> nn.Module:
+    """The network of that name on the meta device: shapes alone, made in no time."""
+    with torch.device("meta"):
+        return MODELS[name].build(num_classes=num_classes, in_channels=in_channels, **options)
 
 
 def names_in_files(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ from transformers import (
 from manako.models.zoo import MODELS
 
 ALL = os.environ.get("MANAKO_PARITY") == "all"
-SMALL = (  # one of each family, and of each library that has it
+SMALL = (  # one or two of each family; torchvision's ViTs and hybrids have small forms in test_vit
     "alexnet", "vgg11", "vgg13_bn", "googlenet", "resnet18", "resnetv2_18", "densenet121",
     "mobilenetv1_025", "efficientnet_b0", "convnext_tiny", "poolformer_s12",
     "vit_tiny_patch16_224", "swin_t",

@@ -24,7 +24,7 @@ from manako.models import fetch
 from manako.models.fetch import fetch_weights
 from manako.models.foreign.libraries import HALF
 from manako.models.foreign.published import PUBLISHED, published
-from manako.models.weights import normalisation_of
+from manako.models.weights import normalisation_of_file
 from manako.models.zoo import create_model, model_info
 from manako.storage.temporary import temporary_path
 from manako.storage.tensors import load_metadata
@@ -136,7 +136,7 @@ def test_a_file_with_the_hash_that_the_hub_states_is_taken(hub, mobilenet, tmp_p
     assert found.sha256 == digest
     assert found.weights == "timm:mine.safetensors"
     create_model("mobilenetv1_100", weights=found.weights)
-    assert normalisation_of(found.weights, "mobilenetv1_100") == HALF
+    assert normalisation_of_file(found.weights, "mobilenetv1_100") == HALF
 
 
 def test_a_file_with_another_hash_than_the_hub_states_is_refused(hub, mobilenet, tmp_path):
@@ -180,6 +180,19 @@ def test_what_appears_meanwhile_is_not_replaced(mirror, resnet18, tmp_path):
         )
 
     assert goal.read_bytes() == b"another's"
+
+
+def test_a_file_system_without_links_takes_the_file_all_the_same(mirror, resnet18, monkeypatch):
+    sha256 = mirror("resnet18", lambda path: torch.save(resnet18.state_dict(), path))
+
+    def refuse(*_):
+        raise PermissionError(1, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+
+    found = fetch_weights("resnet18", sha256=sha256)
+
+    assert found.path.is_file()
 
 
 def test_what_a_killed_fetch_left_is_swept_by_the_next(mirror, resnet18, tmp_path):

@@ -1,9 +1,9 @@
 import pytest
-import torch
 from torch import nn
 
 from manako.models.protocols import ClassRows, DataInitialised, FixedSize, WholeModel
 from manako.models.zoo import MODELS
+from networks import model_without_values
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ def test_rows_are_counted_as_classes(rows, length, expected):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_is_whole_and_its_class_rows_are_those_that_depend_on_the_classes(name):
-    few, many = (build_without_values(name, count) for count in (3, 8))
+    few, many = (model_without_values(name, count) for count in (3, 8))
 
     assert isinstance(few, WholeModel)
     differing = {
@@ -29,13 +29,8 @@ def test_every_model_is_whole_and_its_class_rows_are_those_that_depend_on_the_cl
         assert rows.classes(len(many.state_dict()[key])) == 8
 
 
-def build_without_values(name, num_classes):
-    with torch.device("meta"):
-        return MODELS[name].build(num_classes=num_classes, in_channels=3)
-
-
 def test_protocols_tell_models_apart():
-    quick32, lenet5 = build_without_values("quick32", 2), build_without_values("lenet5", 2)
+    quick32, lenet5 = model_without_values("quick32", 2), model_without_values("lenet5", 2)
 
     assert isinstance(quick32, DataInitialised)
     assert not isinstance(quick32, FixedSize)

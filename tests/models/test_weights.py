@@ -7,7 +7,7 @@ import torchvision
 from manako.errors import ArtefactError, UnknownName, UsageError
 from manako.models.foreign.libraries import HALF, IMAGENET, LIBRARIES
 from manako.models.foreign.torchvision import from_torchvision
-from manako.models.weights import load_weights, normalisation_of, read_source
+from manako.models.weights import load_weights, normalisation_of_file, read_source
 from manako.models.zoo import create_model
 from manako.storage.folders import save_folder
 from manako.storage.tensors import save_tensors
@@ -355,7 +355,7 @@ def test_files_that_were_fetched_say_how_their_pictures_were_normalised(tmp_path
     origin = json.dumps({"mean": [0.1, 0.2, 0.3], "std": [1, 1, 2]})
     save_tensors(path, {"a": torch.ones(1)}, {"manako": origin})
 
-    assert normalisation_of(f"timm:{path}", "swin_t") == ((0.1, 0.2, 0.3), (1.0, 1.0, 2.0))
+    assert normalisation_of_file(f"timm:{path}", "swin_t") == ((0.1, 0.2, 0.3), (1.0, 1.0, 2.0))
 
 
 @pytest.mark.parametrize(
@@ -375,7 +375,7 @@ def test_of_other_files_what_holds_for_all_of_their_kind_is_known(
     path = tmp_path / "weights.safetensors"
     save_tensors(path, {"a": torch.ones(1)})
 
-    assert normalisation_of(f"{layout}:{path}", model) == expected
+    assert normalisation_of_file(f"{layout}:{path}", model) == expected
 
 
 @pytest.mark.parametrize(
@@ -393,4 +393,4 @@ def test_what_says_no_normalisation_is_refused(tmp_path, name, origin, error, me
     save_tensors(tmp_path / file, {"a": torch.ones(1)}, {"manako": origin})
 
     with pytest.raises(error, match=message):
-        normalisation_of(f"{layout}:{tmp_path / file}", "swin_t")
+        normalisation_of_file(f"{layout}:{tmp_path / file}", "swin_t")

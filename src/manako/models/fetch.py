@@ -60,10 +60,10 @@ def fetch_weights(
     your own: https://host/file becomes URL/host/file. A mirror is not asked for a hash: where the
     publisher states it only on request, `sha256` must be given.
 
-    Errors: UnknownName for another model, UsageError for weights that are not known, or where
-    `path` exists;
-    ResourceError where the server cannot be reached or breaks off; ArtefactError for another hash,
-    a file that is no weights, or weights that do not fit the model.
+    Errors: UnknownName for another model; UsageError for weights that are not known, or where
+    `path` exists; ResourceError where the server cannot be reached or breaks off, or the disk
+    refuses; ArtefactError for another hash, a file that is no weights, or weights that do not fit
+    the model.
     """
     info = model_info(model)
     source = published(model, label)
@@ -107,9 +107,9 @@ def _publish(path: Path, goal: Path) -> None:
     with disk_errors(goal):
         try:
             os.link(path, goal)
-        except FileExistsError:
+        except OSError:  # it exists, or the file system has no links
             _refuse_existing(goal)
-            raise
+            path.rename(goal)
     sync_published(goal)
 
 

@@ -139,7 +139,7 @@ def layout_of(spec: str) -> str:
     return _split(spec)[0]
 
 
-def normalisation_of(spec: str, model: str) -> Normalisation | None:
+def normalisation_of_file(spec: str, model: str) -> Normalisation | None:
     """How the pictures were normalised that a library's file for `model` was trained on.
 
     What `manako fetch` wrote into the file, else what holds for all of the library's files of this

@@ -11,8 +11,7 @@ import torch
 
 from manako.config.settings import Settings
 from manako.console.messages import warn
-from manako.models import weights as files
-from manako.models.weights import layout_of, load_weights
+from manako.models.weights import layout_of, load_weights, normalisation_of_file
 from manako.models.zoo import create_model
 from manako.recognizer import RecognizerSpec
 from manako.recognizer.folder import read_folder
@@ -36,10 +35,12 @@ def normalisation_of(settings: Settings) -> tuple[tuple[float, ...], tuple[float
     """
     if settings.weights is None:
         return None
+    known: tuple[tuple[float, ...], tuple[float, ...]] | None
     spec = made_for(settings.weights)
-    known = (
-        (spec.mean, spec.std) if spec else files.normalisation_of(settings.weights, settings.model)
-    )
+    if spec is None:
+        known = normalisation_of_file(settings.weights, settings.model)
+    else:
+        known = spec.mean, spec.std
     if known is None:
         warn(
             f"{settings.weights} does not say how its pictures were normalised; these are by their "

@@ -7,7 +7,8 @@ from manako.errors import ShapeError, UsageError
 from manako.models.backbones.convnext import Block, ConvNeXt
 from manako.models.layers.channel_norm import ChannelNorm
 from manako.models.layers.stochastic_depth import StochasticDepth
-from manako.models.zoo import MODELS, create_model, model_info
+from manako.models.zoo import create_model, model_info
+from networks import model_without_values
 
 TABLE = {  # section 3 of the paper: blocks, channels; and the rates of the training on ImageNet-1K
     "convnext_tiny": ((3, 3, 9, 3), (96, 192, 384, 768), 0.1),
@@ -15,11 +16,6 @@ TABLE = {  # section 3 of the paper: blocks, channels; and the rates of the trai
     "convnext_base": ((3, 3, 27, 3), (128, 256, 512, 1024), 0.5),
     "convnext_large": ((3, 3, 27, 3), (192, 384, 768, 1536), 0.5),
 }
-
-
-def without_values(name, **options):
-    with torch.device("meta"):
-        return MODELS[name].build(num_classes=3, in_channels=3, **options)
 
 
 def small(**options):
@@ -37,7 +33,7 @@ def layer_norm(x, weight, bias):
 def test_a_name_has_the_blocks_channels_and_rates_of_its_paper(name):
     depths, channels, rate = TABLE[name]
 
-    backbone = without_values(name).backbone
+    backbone = model_without_values(name).backbone
     blocks = [[one for one in stage if isinstance(one, Block)] for stage in backbone.features]
     rates = [one.stochastic_depth.rate for stage in blocks for one in stage]
 
@@ -134,7 +130,7 @@ def test_fresh_weights_are_drawn_with_a_deviation_of_a_fiftieth_and_branches_sta
 
 
 def test_options_reach_every_block():
-    model = without_values("convnext_tiny", stochastic_depth=0.34)
+    model = model_without_values("convnext_tiny", stochastic_depth=0.34)
     rates = [one.rate for one in model.modules() if isinstance(one, StochasticDepth)]
 
     scales = [one.layer_scale for one in small(layer_scale=0.5).modules() if isinstance(one, Block)]

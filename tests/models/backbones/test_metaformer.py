@@ -14,7 +14,8 @@ from manako.models.backbones.metaformer import (
     Pooling,
 )
 from manako.models.layers.stochastic_depth import StochasticDepth
-from manako.models.zoo import MODELS, create_model, model_info
+from manako.models.zoo import create_model, model_info
+from networks import model_without_values
 
 MIXERS = ["pooling", "attention", "identity", "convolution"]
 S, M = (64, 128, 320, 512), (96, 192, 384, 768)
@@ -26,11 +27,6 @@ TABLE = {  # table 1 of the paper and the authors' code: blocks, channels, rate,
     "poolformer_m48": ((8, 8, 24, 8), M, 0.4, 1e-6),
     "metaformer_s12": ((2, 2, 6, 2), S, 0.1, 1e-5),
 }
-
-
-def without_values(name, **options):
-    with torch.device("meta"):
-        return MODELS[name].build(num_classes=3, in_channels=3, **options)
 
 
 def scrambled(module, seed=0):
@@ -112,7 +108,7 @@ def block_by_the_definition(mixer, state, x):
 def test_a_name_has_the_blocks_channels_and_starting_values_of_its_paper(name):
     depths, channels, rate, layer_scale = TABLE[name]
 
-    backbone = without_values(name).backbone
+    backbone = model_without_values(name).backbone
     rates = [block.stochastic_depth.rate for level in backbone.levels for block in level.blocks]
 
     assert tuple(len(level.blocks) for level in backbone.levels) == depths
@@ -203,9 +199,9 @@ def test_bfloat16_stays_near_with_every_mixer(mixer):
     ],
 )
 def test_networks_of_different_mixers_differ_in_their_mixers_only(mixer, more):
-    plain = without_values("poolformer_s12").state_dict()
+    plain = model_without_values("poolformer_s12").state_dict()
 
-    state = without_values("metaformer_s12", mixer=mixer).state_dict()
+    state = model_without_values("metaformer_s12", mixer=mixer).state_dict()
 
     others = {name: tensor for name, tensor in state.items() if "token_mixer" not in name}
     assert {name: x.shape for name, x in others.items()} == {n: x.shape for n, x in plain.items()}
