@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from manako.models.layers.channel_norm import ChannelNorm
+from manako.models.layers.depthwise import DepthwiseConv2d
 from manako.models.layers.initialise import truncated_normal
 from manako.models.layers.sizes import refuse_small
 from manako.models.layers.stochastic_depth import StochasticDepth, rising_rates
@@ -56,7 +57,7 @@ class Block(nn.Module):
     def __init__(self, width: int, rate: float, layer_scale: float) -> None:
         super().__init__()
         self.block = nn.Sequential(
-            nn.Conv2d(width, width, 7, padding=3, groups=width),
+            DepthwiseConv2d(width, 7),
             ChannelsToEnd(),
             nn.LayerNorm(width, EPS),
             nn.Linear(width, 4 * width),

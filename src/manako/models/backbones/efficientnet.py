@@ -30,6 +30,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from manako.errors import UnknownName
+from manako.models.layers.depthwise import DepthwiseConv2d
 from manako.models.layers.initialise import kaiming_normal
 from manako.models.layers.sizes import refuse_small
 from manako.models.layers.stochastic_depth import StochasticDepth, rising_rates
@@ -118,20 +119,21 @@ def compound_scaling(width: float, depth: float) -> tuple[Stage, ...]:
     )
 
 
-def conv_norm(
-    c_in: int, c_out: int, kernel: int = 1, stride: int = 1, *, groups: int = 1
-) -> nn.Sequential:
+def conv_norm(c_in: int, c_out: int, kernel: int = 1, stride: int = 1) -> nn.Sequential:
     """A convolution that keeps the size, up to its stride, and its batch norm."""
-    conv = nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
+    conv = nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(c_out))
 
 
-def conv_norm_silu(
-    c_in: int, c_out: int, kernel: int = 1, stride: int = 1, *, groups: int = 1
-) -> nn.Sequential:
+def conv_norm_silu(c_in: int, c_out: int, kernel: int = 1, stride: int = 1) -> nn.Sequential:
     """The same, and the nonlinearity."""
-    layers = conv_norm(c_in, c_out, kernel, stride, groups=groups)
-    return layers.append(nn.SiLU())
+    return conv_norm(c_in, c_out, kernel, stride).append(nn.SiLU())
+
+
+def depthwise_norm_silu(channels: int, kernel: int, stride: int) -> nn.Sequential:
+    """The same with one filter for each channel."""
+    conv = DepthwiseConv2d(channels, kernel, stride, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(channels), nn.SiLU())
 
 
 class SqueezeExcitation(nn.Module):
@@ -168,7 +170,7 @@ class MBConv(nn.Module):
         expand = [] if expansion == 1 else [conv_norm_silu(c_in, inner)]
         self.block = nn.Sequential(
             *expand,
-            conv_norm_silu(inner, inner, kernel, stride, groups=inner),
+            depthwise_norm_silu(inner, kernel, stride),
             SqueezeExcitation(inner, max(1, c_in // 4)),
             conv_norm(inner, c_out),
         )

@@ -39,6 +39,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from manako.errors import UsageError
+from manako.models.layers.depthwise import DepthwiseConv2d
 from manako.models.layers.initialise import truncated_normal
 from manako.models.layers.sizes import refuse_small
 from manako.models.layers.stochastic_depth import StochasticDepth, rising_rates
@@ -88,7 +89,7 @@ def token_mixer(mixer: Mixer, width: int) -> nn.Module:
         case "identity":
             return nn.Identity()
         case "convolution":
-            return nn.Conv2d(width, width, 3, padding=1, groups=width)
+            return DepthwiseConv2d(width, 3)
 
 
 class LayerScale(nn.Module):

@@ -24,6 +24,7 @@ import math
 from torch import Tensor, nn
 
 from manako.errors import UsageError
+from manako.models.layers.depthwise import DepthwiseConv2d
 from manako.models.layers.initialise import kaiming_normal
 from manako.models.layers.sizes import refuse_small
 
@@ -35,7 +36,7 @@ class DepthwiseSeparable(nn.Module):
 
     def __init__(self, c_in: int, c_out: int, stride: int) -> None:
         super().__init__()
-        self.conv_dw = nn.Conv2d(c_in, c_in, 3, stride, padding=1, groups=c_in, bias=False)
+        self.conv_dw = DepthwiseConv2d(c_in, 3, stride, bias=False)
         self.bn1 = nn.BatchNorm2d(c_in)
         self.conv_pw = nn.Conv2d(c_in, c_out, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(c_out)
