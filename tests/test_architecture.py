@@ -40,7 +40,7 @@ LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 ROOT_FILES = {"__init__.py", "__main__.py"}  # they offer what the packages make
 FORBIDDEN_NAMES = {"utils", "common", "core", "base", "misc", "helpers"}
 TABLES: set[str] = set()  # paths of files that only hold data and may be longer
-MODEL_ENTRIES = "models/entries/"  # keyword-only arguments there are options of the user
+OPTIONS = ("models/entries/", "textbook/")  # keyword-only arguments are parts of a definition
 MOST_LINES, MOST_BODY_LINES, MOST_ARGUMENTS = 400, 60, 7
 
 RUNS_CODE = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib"}
@@ -160,7 +160,7 @@ def functions_take_few_arguments(source: Source) -> Iterator[str]:
     for node in source.nodes(ast.FunctionDef, ast.AsyncFunctionDef):
         if source.package == "cli" and "typer." in ast.unparse(node.args):
             continue  # a verb of the command line: its options are arguments
-        options = [] if source.path.startswith(MODEL_ENTRIES) else node.args.kwonlyargs
+        options = [] if source.path.startswith(OPTIONS) else node.args.kwonlyargs
         named = [*node.args.posonlyargs, *node.args.args, *options]
         count = sum(one.arg not in ("self", "cls") for one in named)
         if count > MOST_ARGUMENTS:
@@ -354,7 +354,7 @@ BAD = {
     functions_take_few_arguments: [
         ("ops/a.py", "def f(a, b, c, d, *, e, f, g, h): x", "f takes 8 arguments"),
         ("cli/a.py", "def f(a, b, c, d, e, f, g, h): x", "f takes 8 arguments"),
-        ("models/entries/a.py", "def f(a, b, c, d, e, f, g, h): x", "f takes 8 arguments"),
+        ("textbook/a.py", "def f(a, b, c, d, e, f, g, h): x", "f takes 8 arguments"),
     ],
     errors_are_not_swallowed: [
         ("ops/a.py", "try: x\nexcept: raise", "ops/a.py:2: a bare except"),

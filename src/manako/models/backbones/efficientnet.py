@@ -127,13 +127,13 @@ def conv_norm(c_in: int, c_out: int, kernel: int = 1, stride: int = 1) -> nn.Seq
 
 def conv_norm_silu(c_in: int, c_out: int, kernel: int = 1, stride: int = 1) -> nn.Sequential:
     """The same, and the nonlinearity."""
-    return conv_norm(c_in, c_out, kernel, stride).append(nn.SiLU())
+    return conv_norm(c_in, c_out, kernel, stride).append(nn.SiLU(inplace=True))
 
 
 def depthwise_norm_silu(channels: int, kernel: int, stride: int) -> nn.Sequential:
     """The same with one filter for each channel."""
     conv = DepthwiseConv2d(channels, kernel, stride, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(channels), nn.SiLU())
+    return nn.Sequential(conv, nn.BatchNorm2d(channels), nn.SiLU(inplace=True))
 
 
 class SqueezeExcitation(nn.Module):
@@ -181,7 +181,8 @@ class MBConv(nn.Module):
         """[B, c_in, H, W] -> [B, c_out, H / stride, W / stride]."""
         y: Tensor = self.block(x)
         if self.has_shortcut:
-            y = x + self.stochastic_depth(y)
+            y = self.stochastic_depth(y)
+            y += x  # in place: nothing before needs its output again
         return y
 
 
