@@ -85,8 +85,12 @@ class Side:
 
     def times_as_fast_as(self, other: Side, name: str) -> float:
         """The median of the ratios of neighbouring turns: what slows a while slows both."""
+        return statistics.median(self.ratios_to(other, name))
+
+    def ratios_to(self, other: Side, name: str) -> list[float]:
+        """Those of the neighbouring turns."""
         pairs = zip(other.seconds[name], self.seconds[name], strict=True)
-        return statistics.median(theirs / ours for theirs, ours in pairs)
+        return [theirs / ours for theirs, ours in pairs]
 
     def _answer(self) -> str:
         answer = self._pipe(self.process.stdout).readline()

@@ -27,6 +27,7 @@ ORDER = [  # a package may import from those on lines above its own, and from it
     {"structures"},
     {"ops"},
     {"data", "models", "losses", "decoders", "metrics"},
+    {"arithmetic"},
     {"tasks"},
     {"recognizer"},
     {"training"},

@@ -50,3 +50,55 @@ def test_an_unknown_model_offers_near_ones(name, capsys):
     assert run(["info", name]) == 2
 
     assert f"no model '{name}'; did you mean 'w" in capsys.readouterr().err
+
+
+def test_layers_are_told_apart_as_deep_as_asked(capsys):
+    names = {}
+    for depth in (0, 1, 2):
+        assert run(["info", "resnet18", "--depth", str(depth), "--json"]) == 0
+        names[depth] = [one["name"] for one in json.loads(capsys.readouterr().out)["layers"]]
+    assert names[1] == ["backbone", "dropout", "head"]
+    assert names[2][:2] == ["backbone.conv1", "backbone.bn1"]
+    assert "backbone.layer4" in names[2]
+    assert "backbone.layer4.1.conv2" in names[0]
+
+
+def test_another_size_and_other_channels_and_classes_are_counted(capsys):
+    options = ["--imgsz", "64x96", "--channels", "1", "--classes", "5", "--json"]
+    assert run(["info", "resnet18", *options]) == 0
+    facts = json.loads(capsys.readouterr().out)
+
+    assert facts["input"] == "1x64x96"
+    assert facts["parameters"] == 11_689_512 - 64 * 2 * 49 - 995 * 513
+    assert facts["layers"][0]["output"] == [64, 32, 48]
+
+
+def test_an_option_of_the_model_is_counted(capsys):
+    assert run(["info", "vit_b_16", "--imgsz", "384", "--model-option", "size=384", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"] == 86_859_496
+
+
+def test_the_table_has_a_line_for_each_layer_and_says_what_sees_all(capsys):
+    assert run(["info", "efficientnet_b0", "--depth", "3"]) == 0
+    table = capsys.readouterr().out
+    line = next(line for line in table.splitlines() if line.startswith("backbone.features.7"))
+    assert line.split()[-2:] == ["32", "all"]
+    assert "320x7x7" in line
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
+def test_layers_are_drawn(suffix, tmp_path, capsys):
+    path = tmp_path / f"layers.{suffix}"
+    assert run(["info", "resnet20", "--plot", str(path), "--json"]) == 0
+    assert path.stat().st_size > 5000
+    if suffix == "svg":
+        drawn = path.read_text()
+        assert "backbone.layer3" in drawn
+        assert "multiply-adds" in drawn
+        assert run(["info", "resnet20", "--plot", str(path), "--json"]) == 0
+        assert path.read_text() == drawn
+
+
+def test_a_picture_of_another_kind_is_refused(tmp_path, capsys):
+    assert run(["info", "resnet20", "--plot", str(tmp_path / "layers.txt")]) == 2
+    assert "layers.txt is no picture" in capsys.readouterr().err

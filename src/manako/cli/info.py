@@ -1,56 +1,119 @@
-"""`manako info`: one model in figures."""
+"""`manako info`: one model in figures, as a whole and layer by layer."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from manako.cli.options import Json
+from manako.cli.options import Json, parse_options
+
+if TYPE_CHECKING:
+    from manako.arithmetic import Arithmetic, Layer
+    from manako.models.zoo import ModelInfo
 
 
 def info(
     name: Annotated[str, typer.Argument(help="A name from `manako models`.")],
+    imgsz: Annotated[
+        str | None, typer.Option(help="Side in pixels, or HEIGHTxWIDTH.", metavar="SIZE")
+    ] = None,
+    channels: Annotated[int | None, typer.Option(min=1, help="3 for RGB, 1 for grey.")] = None,
+    classes: Annotated[int | None, typer.Option(min=1, help="How many classes.")] = None,
+    model_option: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, an option of the model; repeat for more.")
+    ] = None,
+    depth: Annotated[
+        int, typer.Option(min=0, help="How deep the layers' names are told apart; 0 for each.")
+    ] = 2,
+    plot: Annotated[
+        Path | None, typer.Option(help="A picture of the layers: a file .svg, .png or .pdf.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Show a model's task, paper, cost, receptive field, input sizes, weights and their terms."""
-    from manako.console.messages import print_json, print_table
+    """Show a model's task, paper, weights and their terms, and what it costs, layer by layer."""
+    from manako.arithmetic import arithmetic
+    from manako.config import parse_size
+    from manako.console.messages import print_json, print_table, print_text, say
     from manako.models.zoo import model_info
 
     facts = model_info(name)
-    size = "x".join(map(str, facts.size_hw))
-    values: dict[str, object] = {
+    cost = arithmetic(
+        name,
+        size=parse_size(imgsz) if imgsz else None,
+        in_channels=channels,
+        num_classes=classes,
+        **(parse_options(model_option) or {}),
+    )
+    layers = cost.grouped(depth)
+    if plot is not None:
+        from manako.reports.network_plot import plot_network
+
+        plot_network(plot, f"{name}, {_times(cost.input)}", layers)
+        say(f"drawn: {plot}")
+    values = _facts(facts, cost, classes)
+    if json:
+        public = [vars(one) for one in facts.published]
+        of_layers = [vars(one) for one in layers]
+        own = {"licences": dict(facts.licences), "published": public, "layers": of_layers}
+        print_json(values | own)
+        return
+    print_table(("fact", "value"), _rows(facts, values))
+    print_text("")
+    print_table(
+        ("layer", "kind", "output", "parameters", "multiply-adds", "kept kB", "stride", "sees px"),
+        map(_cells, layers),
+    )
+
+
+def _facts(facts: ModelInfo, cost: Arithmetic, classes: int | None) -> dict[str, object]:
+    return {
         "name": facts.name,
         "task": facts.task,
         "paper": f"{facts.paper.title} ({facts.paper.year})",
         "arxiv": facts.paper.arxiv,
         "reference": facts.reference,
-        "parameters": facts.params,
-        "multiply_adds": facts.macs,
+        "parameters": cost.params,
+        "multiply_adds": cost.macs,
+        "kept_bytes_of_a_picture_in_training": cost.kept_bytes,
         "receptive_field_pixels": facts.receptive_field,
-        "input": f"{facts.in_channels}x{size}",
+        "input": _times(cost.input),
         "least_side_pixels": facts.least_side,
-        "classes": facts.num_classes,
+        "classes": classes or facts.num_classes,
         "options": dict(facts.options),
         "weights": list(facts.weights),
     }
-    if json:
-        public = [vars(one) for one in facts.published]
-        print_json({**values, "licences": dict(facts.licences), "published": public})
-        return
-    rows = [
-        (fact.replace("_", " "), f"{value:,}" if isinstance(value, int) else _text(value))
-        for fact, value in values.items()
-    ]
-    rows += [(f"licence of {source}", terms) for source, terms in facts.licences.items()]
-    rows += [
-        (
-            f"manako fetch {facts.name} --label {one.label}",
-            f"{one.layout}'s, {one.side} px; {one.licence}",
-        )
-        for one in facts.published
-    ]
-    print_table(("fact", "value"), rows)
+
+
+def _rows(facts: ModelInfo, values: dict[str, object]) -> Iterable[tuple[str, str]]:
+    for fact, value in values.items():
+        yield fact.replace("_", " "), f"{value:,}" if isinstance(value, int) else _text(value)
+    for source, terms in facts.licences.items():
+        yield f"licence of {source}", terms
+    for one in facts.published:
+        file = f"{one.layout}'s, {one.side} px; {one.licence}"
+        yield f"manako fetch {facts.name} --label {one.label}", file
+
+
+def _cells(layer: Layer) -> tuple[Any, ...]:
+    seen: object = layer.receptive_field
+    if layer.stride is not None and seen is None:
+        seen = "all"  # of the picture
+    numbers = (layer.params, layer.macs, round(layer.kept_bytes / 1000))
+    return (
+        layer.name,
+        layer.kind,
+        _times(layer.output),
+        *(number or None for number in numbers),
+        layer.stride,
+        seen,
+    )
+
+
+def _times(size: tuple[int, ...]) -> str:
+    return "x".join(map(str, size))
 
 
 def _text(value: object) -> str:

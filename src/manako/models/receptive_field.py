@@ -9,6 +9,7 @@ depth meet, at odd sizes and in decoders. Kernels are square, so that columns te
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from manako.models.protocols import KnowsReceptiveField, OnBackbone
+from manako.models.visits import after_each_module
 
 # Wide enough that the outer taps of no dilated layer fall beside the picture from everywhere.
 _LEAST_WIDTH, _MOST_WIDTH = 2048, 8192
@@ -27,6 +29,22 @@ _ENDS = {"permute", "transpose", "t"}  # rearrangements for a head: no map any m
 _TO_END, _TO_FRONT = (0, 2, 3, 1), (0, 3, 1, 2)  # where a permutation brings the channels
 # What layer norms, linear layers and activations of single pixels are made of.
 _OF_PIXELS = {"native_layer_norm", "view", "_unsafe_view", "addmm", "mm", "gelu"}
+
+
+class _FieldLostError(LookupError):
+    """An operation, as those of attention, through which fields are not followed."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """What the units of a map see.
+
+    `side` in pixels is that of the square which one unit sees, None for all of the picture;
+    `stride` are the pixels between neighbouring units, None where there is but one.
+    """
+
+    side: int | None
+    stride: int | None
 
 
 @dataclass(frozen=True)
@@ -38,6 +56,7 @@ class _Seen:
 
     first: np.ndarray[Any, np.dtype[np.int64]]
     last: np.ndarray[Any, np.dtype[np.int64]]
+    picture_width: int
 
     def widest(self) -> tuple[int, int]:
         """First and last column of the unit that sees most; among equals the most central."""
@@ -46,9 +65,20 @@ class _Seen:
         unit = best[len(best) // 2]
         return int(self.first[unit]), int(self.last[unit])
 
+    @property
+    def stride(self) -> int | None:
+        """The columns of the picture between neighbouring units, None for a single unit."""
+        units = len(self.last)
+        if units < 4:
+            return None
+        left, right = units // 4, units * 3 // 4  # far from the padding
+        moved = int(self.last[right] - self.last[left])
+        # After a mean over the picture all units see the same, and the sizes have to tell.
+        return round(moved / (right - left) if moved else self.picture_width / units)
+
     def take(self, columns: slice) -> _Seen:
         """What a part of the columns sees."""
-        return _Seen(self.first[columns], self.last[columns])
+        return _Seen(self.first[columns], self.last[columns], self.picture_width)
 
     def gathered(self, taps: Iterator[tuple[Any, Any]], width: int) -> _Seen:
         """What a layer of `width` columns sees; `taps` are pairs (its columns, columns here)."""
@@ -57,7 +87,7 @@ class _Seen:
         for to, seen in taps:
             first[to] = np.minimum(first[to], self.first[seen])  # one tap meets a column once
             last[to] = np.maximum(last[to], self.last[seen])
-        return _Seen(first, last)
+        return _Seen(first, last, self.picture_width)
 
 
 def receptive_field(
@@ -88,10 +118,48 @@ def receptive_field(
         width *= 2
 
 
+def fields_of_layers(
+    network: nn.Module, in_channels: int, *, multiple: int = 1, fixed_width: int | None = None
+) -> dict[str, Field]:
+    """What the units of each module's map see, by the name of the module.
+
+    Modules that give no map are left out, and in a network with attention all that come after.
+
+    >>> with torch.device("meta"):
+    ...     network = nn.Sequential(nn.Conv2d(1, 1, 3), nn.MaxPool2d(2), nn.Conv2d(1, 1, 3))
+    >>> fields_of_layers(network, in_channels=1)["1"]
+    Field(side=4, stride=2)
+    """
+    for width in (_LEAST_WIDTH, _MOST_WIDTH):
+        width = fixed_width or -(-width // multiple) * multiple
+        fields = _fields(network, in_channels, width)
+        if fixed_width is not None or all(one.side is not None for one in fields.values()):
+            break
+    return fields
+
+
+def _fields(network: nn.Module, in_channels: int, width: int) -> dict[str, Field]:
+    images = torch.zeros(1, in_channels, width, width, device="meta")
+    every = np.arange(width)
+    tracker = _Tracker(images, _Seen(every, every, width))
+    fields: dict[str, Field] = {}
+
+    def note(name: str, output: Any) -> None:
+        seen = tracker.seen_by(output)
+        if seen is not None:
+            first, last = seen.widest()
+            touches = first == 0 or last == width - 1
+            fields[name] = Field(None if touches else last - first + 1, seen.stride)
+
+    with torch.no_grad(), after_each_module(network, note), tracker, suppress(_FieldLostError):
+        network(images)
+    return fields
+
+
 def _last_map(network: nn.Module, in_channels: int, width: int) -> _Seen:
     images = torch.zeros(1, in_channels, width, width, device="meta")
     every = np.arange(width)
-    tracker = _Tracker(images, _Seen(every, every))
+    tracker = _Tracker(images, _Seen(every, every, width))
     with torch.no_grad(), tracker:
         network(images)
     return tracker.latest
@@ -109,6 +177,11 @@ class _Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._known = {id(images): (images, seen)}
         self._channels_last: dict[int, tuple[Tensor, _Seen]] = {}
         self.latest = seen
+
+    def seen_by(self, output: Any) -> _Seen | None:
+        """What the units of an output see, None where it is no map that was followed."""
+        known = self._known.get(id(output)) or self._channels_last.get(id(output))
+        return known[1] if known else None
 
     def __torch_dispatch__(
         self,
@@ -164,13 +237,15 @@ def _through(
         bounds = (*args[2:], None, None, None)  # those that are left out at the end
         return seen.take(slice(*bounds[:3]))
     if operation == "mean" and width == 1:
-        return _Seen(seen.first.min(keepdims=True), seen.last.max(keepdims=True))
+        first, last = seen.first.min(keepdims=True), seen.last.max(keepdims=True)
+        return _Seen(first, last, seen.picture_width)
     if all(other.shape[-1] in (1, width) for other, _ in known):  # number by number
         return _Seen(
             np.minimum.reduce([np.broadcast_to(one.first, width) for _, one in known]),
             np.maximum.reduce([np.broadcast_to(one.last, width) for _, one in known]),
+            seen.picture_width,
         )
-    raise LookupError(f"the receptive field after {operation!r} is not known")
+    raise _FieldLostError(f"the receptive field after {operation!r} is not known")
 
 
 @dataclass(frozen=True)

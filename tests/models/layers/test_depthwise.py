@@ -22,7 +22,7 @@ def test_is_a_convolution_of_every_channel_by_itself(kernel: int, stride: int) -
         torch.testing.assert_close(layer(maps)[:, [channel]], alone(maps[:, [channel]]))
 
 
-def test_computes_in_float32_under_autocast_and_returns_what_its_neighbours_do() -> None:
+def test_learns_in_float32_under_autocast_and_returns_what_its_neighbours_do() -> None:
     layer = DepthwiseConv2d(8, 3)
     maps = torch.randn(2, 8, 6, 6).bfloat16()
     with autocast("cpu", "bfloat16"):
@@ -32,6 +32,8 @@ def test_computes_in_float32_under_autocast_and_returns_what_its_neighbours_do()
     assert filtered.dtype == plain.dtype == torch.bfloat16
     assert torch.equal(filtered, exact.bfloat16())  # rounded once; bfloat16 filters are not
     assert not torch.equal(plain, filtered)
+    with autocast("cpu", "bfloat16"), torch.no_grad():
+        assert torch.equal(layer(maps), plain)  # in bfloat16, where no gradient is to be slow
 
 
 def test_without_autocast_float64_stays_float64() -> None:

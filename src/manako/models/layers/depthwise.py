@@ -12,7 +12,7 @@ class DepthwiseConv2d(nn.Conv2d):
     Howard et al. 2017, https://arxiv.org/abs/1704.04861, equation 3. Padded so that only the stride
     changes the size; `kernel` is odd.
 
-    Under the CPU's autocast it computes in float32 all the same: it is bound by memory, and the
+    Where gradients are recorded under the CPU's autocast, it computes in float32 all the same: the
     kernels that torch has for its gradients in bfloat16 take several times as long.
 
     >>> DepthwiseConv2d(16, kernel=5, stride=2)(torch.ones(1, 16, 9, 9)).shape
@@ -26,7 +26,7 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """The filtered map."""
-        if not torch.is_autocast_enabled("cpu"):
+        if not (torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")):
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):
             filtered = super().forward(x.float())
