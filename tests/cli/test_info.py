@@ -28,7 +28,7 @@ def test_every_fact_of_the_json_stands_in_the_table(capsys):
     assert run(["info", "wrn_16_4"]) == 0
     table = capsys.readouterr().out
 
-    for fact in facts.keys() - {"licences", "published"}:
+    for fact in facts.keys() - {"licences", "published", "layers"}:
         assert fact.replace("_", " ") in table
     assert "licence of recognizer" in table
     assert "dropout=0.0" in table

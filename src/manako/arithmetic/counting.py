@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from manako.arithmetic.figures import Arithmetic, Given, Layer
 from manako.errors import UsageError
+from manako.models.dimensions import Dimensions
 from manako.models.protocols import FixedSize, WholeModel
 from manako.models.receptive_field import Field, fields_of_layers
 from manako.models.visits import after_each_module, inside_modules
@@ -26,15 +27,18 @@ def arithmetic(
     size: tuple[int, ...] | None = None,
     in_channels: int | None = None,
     num_classes: int | None = None,
+    dims: Dimensions = 2,
     **options: Any,
 ) -> Arithmetic:
     """The figures of a network for one picture.
 
     Args:
         network: a name of `list_models()`, or a network, with values or without.
-        size: height and width in pixels; those that a named model is made for, by default.
+        size: height and width in pixels, or as many sides as `dims`; by default those that a
+            named model is made for.
         in_channels: 3 by default, or those that a named model is made for.
         num_classes: of a named model; those of its reference by default.
+        dims: of a named model; see `create_model`.
         options: of a named model.
 
     Raises:
@@ -46,13 +50,14 @@ def arithmetic(
     """
     if isinstance(network, str):
         info = model_info(network)
-        size = size or info.size_hw
+        size = size or (info.size_hw if dims == 2 else info.size_hw[:1] * dims)
         in_channels = in_channels or info.in_channels
         with torch.device("meta"):
             network = create_model(
                 network,
                 num_classes=num_classes or info.num_classes,
                 in_channels=in_channels,
+                dims=dims,
                 **options,
             )
     elif size is None or num_classes or options:
@@ -174,6 +179,7 @@ def _fields(network: nn.Module, shape: tuple[int, ...]) -> dict[str, Field]:
     return fields_of_layers(
         network,
         shape[0],
+        dims=len(shape) - 1,
         multiple=network.size_multiple if isinstance(network, WholeModel) else 1,
         fixed_width=network.fixed_size_hw[1] if isinstance(network, FixedSize) else None,
     )

@@ -40,12 +40,13 @@ def info(
     from manako.models.zoo import model_info
 
     facts = model_info(name)
+    options: dict[str, Any] = dict(parse_options(model_option) or {})
     cost = arithmetic(
         name,
         size=parse_size(imgsz) if imgsz else None,
         in_channels=channels,
         num_classes=classes,
-        **(parse_options(model_option) or {}),
+        **options,
     )
     layers = cost.grouped(depth)
     if plot is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from manako.models.layers.dropout import Dropout
+from manako.models.layers.places import mean_of_places
 from manako.models.protocols import Backbone, ClassRows
 from manako.models.stages import inside
 
@@ -45,7 +46,7 @@ class Classifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, K]."""
         deepest = self.map_norm(self.backbone(images)[self.deepest])
-        mean = self.mean_norm(deepest.mean((2, 3)))
+        mean = self.mean_norm(mean_of_places(deepest))
         return self.head(self.dropout(mean))  # type: ignore[no-any-return]
 
     def stages(self) -> tuple[tuple[str, ...], ...]:

@@ -119,11 +119,17 @@ def receptive_field(
 
 
 def fields_of_layers(
-    network: nn.Module, in_channels: int, *, multiple: int = 1, fixed_width: int | None = None
+    network: nn.Module,
+    in_channels: int,
+    *,
+    dims: int = 2,
+    multiple: int = 1,
+    fixed_width: int | None = None,
 ) -> dict[str, Field]:
     """What the units of each module's map see, by the name of the module.
 
     Modules that give no map are left out, and in a network with attention all that come after.
+    `dims` is 1 for a network of signals, 3 for one of volumes.
 
     >>> with torch.device("meta"):
     ...     network = nn.Sequential(nn.Conv2d(1, 1, 3), nn.MaxPool2d(2), nn.Conv2d(1, 1, 3))
@@ -132,14 +138,14 @@ def fields_of_layers(
     """
     for width in (_LEAST_WIDTH, _MOST_WIDTH):
         width = fixed_width or -(-width // multiple) * multiple
-        fields = _fields(network, in_channels, width)
+        fields = _fields(network, torch.zeros(1, in_channels, *(width,) * dims, device="meta"))
         if fixed_width is not None or all(one.side is not None for one in fields.values()):
             break
     return fields
 
 
-def _fields(network: nn.Module, in_channels: int, width: int) -> dict[str, Field]:
-    images = torch.zeros(1, in_channels, width, width, device="meta")
+def _fields(network: nn.Module, images: Tensor) -> dict[str, Field]:
+    width = images.shape[-1]
     every = np.arange(width)
     tracker = _Tracker(images, _Seen(every, every, width))
     fields: dict[str, Field] = {}
@@ -166,7 +172,7 @@ def _last_map(network: nn.Module, in_channels: int, width: int) -> _Seen:
 
 
 class _Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows the maps [B, C, H, W] that depend on the picture through every operation.
+    """Follows the maps [B, C, *size] that depend on the picture through every operation.
 
     Also while their channels are at the end, in layers that work on each pixel by itself.
     """
@@ -175,6 +181,8 @@ class _Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         # The tensors are kept, lest another gets the id of one that is gone; they have no values.
         self._known = {id(images): (images, seen)}
+        # torch pools signals as pictures of one row.
+        self._ndims = (3, 4) if images.ndim == 3 else (images.ndim,)
         self._channels_last: dict[int, tuple[Tensor, _Seen]] = {}
         self.latest = seen
 
@@ -195,7 +203,8 @@ class _Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         result = func(*args, **(kwargs or {}))
         out = result[0] if isinstance(result, tuple) else result
         operation = func.overloadpacket.__name__
-        if known and isinstance(out, Tensor) and out.ndim == 4 and operation not in _ENDS:
+        is_map = isinstance(out, Tensor) and out.ndim in self._ndims
+        if known and is_map and operation not in _ENDS:
             self.latest = _through(operation, args, known, out)
             self._known[id(out)] = (out, self.latest)
         self._follow_pixels(operation, args, given, out)
@@ -228,12 +237,12 @@ def _through(
         if transposed:
             return seen.gathered(((q, p) for p, q in layer.taps(before, width)), width)
         return seen.gathered(layer.taps(width, before), width)
-    if operation in ("max_pool2d_with_indices", "avg_pool2d"):
+    if operation.startswith(("max_pool", "avg_pool")):
         kernel = args[1][-1]
         stride = args[2][-1] if len(args) > 2 and args[2] else kernel
         padding = args[3][-1] if len(args) > 3 else 0
         return seen.gathered(_Layer(kernel, stride, padding).taps(width, before), width)
-    if operation == "slice" and args[1] % 4 == 3:
+    if operation == "slice" and args[1] % out.ndim == out.ndim - 1:
         bounds = (*args[2:], None, None, None)  # those that are left out at the end
         return seen.take(slice(*bounds[:3]))
     if operation == "mean" and width == 1:

@@ -24,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from manako.console.messages import say
 from manako.errors import UnknownName, UsageError
+from manako.models.dimensions import Dimensions, to_dimensions
 from manako.models.entry import TASKS, Entry, Paper, Task
 from manako.models.foreign.libraries import LIBRARIES
 from manako.models.foreign.published import PUBLISHED, Published
@@ -149,6 +150,7 @@ def create_model(
     *,
     num_classes: int | None = None,
     in_channels: int = 3,
+    dims: Dimensions = 2,
     weights: str | Path | None = None,
     **options: Any,
 ) -> nn.Module:
@@ -158,14 +160,17 @@ def create_model(
         name: one of `list_models()`.
         num_classes: classes without a background; where it is not given, those of the recognizer
             that `weights` names, else those of the reference (`model_info(name).num_classes`).
-        in_channels: 3 for RGB, 1 for grey.
+        in_channels: 3 for RGB, 1 for grey; the channels of a signal or volume.
+        dims: 2 for pictures, 1 for signals [B, C, L], 3 for volumes [B, C, D, H, W]; see
+            `manako.models.dimensions`.
         weights: a library's file, such as `"torchvision:PATH"`, or a recognizer's folder; see
             `weights.load_source`. What was loaded is said on stderr.
         options: those of the model (`model_info(name).options`).
 
     Raises:
         UnknownName: no such model, or no such library in `weights`.
-        UsageError: an option that the model does not have, or a value that cannot be.
+        UsageError: an option that the model does not have, a value that cannot be, or a network
+            that is known for pictures only.
         ArtefactError: weights that are missing, damaged, refused or of another architecture.
     """
     entry = _entry(name)
@@ -178,6 +183,7 @@ def create_model(
         if count < 1:
             raise UsageError(f"{what} must be 1 or more, not {count}")
     model = entry.build(num_classes=num_classes, in_channels=in_channels, **chosen)
+    model = to_dimensions(name, model, dims)
     if source is not None:
         say(f"{name}: {load_source(model, source).message}")
     return model

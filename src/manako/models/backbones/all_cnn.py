@@ -21,6 +21,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from manako.models.layers.dropout import Dropout
+from manako.models.layers.places import mean_of_places
 from manako.models.layers.sizes import refuse_small
 from manako.models.protocols import ClassRows
 from manako.models.stages import inside
@@ -97,7 +98,7 @@ class AllCNNClassifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, K], none of them below zero."""
         maps: Tensor = self.relu(self.head(self.backbone(images)[4]))
-        return maps.mean((2, 3))
+        return mean_of_places(maps)
 
     def stages(self) -> tuple[tuple[str, ...], ...]:
         """Those of the features, then the head."""

@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from manako.errors import UnknownName
 from manako.models.layers.depthwise import DepthwiseConv2d
 from manako.models.layers.initialise import kaiming_normal
+from manako.models.layers.places import mean_of_places
 from manako.models.layers.sizes import refuse_small
 from manako.models.layers.stochastic_depth import StochasticDepth, rising_rates
 
@@ -150,7 +151,7 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, channels, H, W] -> the same shape."""
-        means = x.mean((2, 3), keepdim=True)
+        means = mean_of_places(x, keep=True)
         factors = self.fc2(self.activation(self.fc1(means))).sigmoid()
         return x * factors  # type: ignore[no-any-return]
 

@@ -33,6 +33,7 @@ from torch.nn import functional
 from manako.models.layers.bins import MeanBins, pooled
 from manako.models.layers.dropout import Dropout
 from manako.models.layers.initialise import PIXEL_DEVIATION
+from manako.models.layers.places import mean_of_places
 from manako.models.layers.response_norm import ResponseNorm
 from manako.models.layers.sizes import refuse_small
 from manako.models.protocols import ClassRows
@@ -238,7 +239,7 @@ class GoogLeNetClassifier(nn.Module):
     def forward(self, images: Tensor) -> ClassRaw:
         """Logits [B, K]; in training with those of each auxiliary head, from the input on."""
         features, middle = self.backbone.with_middle(images)
-        logits = self.head(self.dropout(features[32].mean((2, 3))))
+        logits = self.head(self.dropout(mean_of_places(features[32])))
         at_work = self.auxiliary.items() if self.training else ()
         return ClassRaw(logits, tuple(head(middle[place]) for place, head in at_work))
 

@@ -22,10 +22,10 @@ stage; the deepest has passed the last norm and ReLU.
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from manako.errors import UsageError
 from manako.models.layers.initialise import kaiming_normal
+from manako.models.layers.places import every_nth
 from manako.models.layers.sizes import refuse_small
 
 
@@ -36,8 +36,7 @@ def shortcut_a(x: Tensor, c_out: int, stride: int) -> Tensor:
     >>> shortcut_a(torch.ones(1, 2, 1, 1), c_out=4, stride=1).flatten()
     tensor([1., 1., 0., 0.])
     """
-    missing = c_out - x.shape[1]
-    return functional.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, missing))
+    return every_nth(x, stride, (0, c_out - x.shape[1]))
 
 
 class Basic(nn.Module):

@@ -14,10 +14,10 @@ for stride 1, 2, 4.
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from manako.errors import UsageError
 from manako.models.layers.initialise import kaiming_normal
+from manako.models.layers.places import every_nth
 from manako.models.layers.sizes import refuse_small
 
 
@@ -29,8 +29,7 @@ def shortcut_a(x: Tensor, c_out: int, stride: int) -> Tensor:
     tensor([0., 1., 1., 0.])
     """
     missing = c_out - x.shape[1]
-    taken = x[:, :, ::stride, ::stride]
-    return functional.pad(taken, (0, 0, 0, 0, missing // 2, missing - missing // 2))
+    return every_nth(x, stride, (missing // 2, missing - missing // 2))
 
 
 class Block(nn.Module):

@@ -54,6 +54,7 @@ class VGG(nn.Module):
             raise UsageError(f"there is no VGG-{depth}", expected="a depth of 11, 13, 16 or 19")
         self.channels = dict(zip((1, 2, 4, 8, 16, 32), (*WIDTHS, WIDTHS[-1]), strict=True))
         layers: list[nn.Module] = []
+        self.pools: list[int] = []  # places among the features
         c_in = in_channels
         for width, convolutions in zip(WIDTHS, GROUPS[depth], strict=True):
             for _ in range(convolutions):
@@ -61,6 +62,7 @@ class VGG(nn.Module):
                 layers += [nn.BatchNorm2d(width)] if batch_norm else []
                 layers.append(nn.ReLU(inplace=True))
                 c_in = width
+            self.pools.append(len(layers))
             layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers)
         kaiming_normal(self)
@@ -70,8 +72,8 @@ class VGG(nn.Module):
         refuse_small("this VGG", images, self.least_side)
         found: list[Tensor] = []
         x = images
-        for layer in self.features:
-            if isinstance(layer, nn.MaxPool2d):
+        for place, layer in enumerate(self.features):
+            if place in self.pools:
                 found.append(x)
             x = layer(x)
         return dict(zip(self.channels, (*found, x), strict=True))
@@ -80,10 +82,10 @@ class VGG(nn.Module):
         """The five groups."""
         groups: list[list[str]] = [[]]
         for place, layer in enumerate(self.features):
-            if isinstance(layer, nn.Conv2d | nn.BatchNorm2d):
-                groups[-1].append(f"features.{place}")
-            if isinstance(layer, nn.MaxPool2d):
+            if place in self.pools:
                 groups.append([])
+            elif not isinstance(layer, nn.ReLU):
+                groups[-1].append(f"features.{place}")
         return tuple(tuple(group) for group in groups[:-1])
 
 

@@ -91,11 +91,11 @@ def pooled(
     spans: Callable[[int], Sequence[slice]],
     reduce: Callable[[Tensor, int], Tensor],
 ) -> Tensor:
-    """Mean or maximum of the rectangles that `spans` cut out of a side of that length.
+    """Mean or maximum of the rectangles that `spans` cut out of sides of such lengths.
 
     Means and maxima of rectangles are those of columns of those of rows.
     """
-    for side in (2, 3):
+    for side in range(2, maps.ndim):
         length = maps.shape[side]
         cut = spans(length)
         if len(cut) != length or any(one.stop - one.start > 1 for one in cut):

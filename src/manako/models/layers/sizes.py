@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from torch import Tensor
 
 from manako.errors import ShapeError
 
 
 def refuse_small(network: str, images: Tensor, least_side: int) -> None:
-    """Raise ShapeError where `images` [B, C, H, W] are lower or narrower than `least_side` pixels.
+    """Raise ShapeError where a side of `images` [B, C, *size] is less than `least_side`.
 
     >>> import torch
     >>> refuse_small("this ResNet", torch.zeros(1, 3, 40, 31), 32)
@@ -17,15 +19,20 @@ def refuse_small(network: str, images: Tensor, least_side: int) -> None:
       expected: at least 32 x 32
       fix     : enlarge them, to 40 x 32 for example, or choose a network for smaller pictures
     """
-    height, width = images.shape[-2:]
-    if min(height, width) < least_side:
-        enlarged_h, enlarged_w = max(height, least_side), max(width, least_side)
+    sides = images.shape[2:]
+    if min(sides) < least_side:
+        what = {1: "signals", 2: "pictures"}.get(len(sides), "volumes")
+        unit = {1: "values", 2: "pixels"}.get(len(sides), "voxels")
+        enlarged = _times(max(side, least_side) for side in sides)
         raise ShapeError(
-            f"{network} cannot take pictures of {height} x {width} pixels",
-            expected=f"at least {least_side} x {least_side}",
-            fix=f"enlarge them, to {enlarged_h} x {enlarged_w} for example, "
-            "or choose a network for smaller pictures",
+            f"{network} cannot take {what} of {_times(sides)} {unit}",
+            expected=f"at least {_times([least_side] * len(sides))}",
+            fix=f"enlarge them, to {enlarged} for example, or choose a network for smaller {what}",
         )
+
+
+def _times(sides: Iterable[int]) -> str:
+    return " x ".join(map(str, sides))
 
 
 def refuse_uneven(network: str, images: Tensor, multiple: int) -> None:
