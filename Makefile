@@ -10,7 +10,7 @@ PROOFS := bench-cifar10 bench-mnist bench-fashion bench-clothing bench-character
   trust-agreement bench-startup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check clean parity bench tables $(PROOFS)
+.PHONY: help setup demo test docs check clean parity bench tables $(PROOFS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ demo: setup ## train, measure and explain a small recognizer, from data that is 
 
 test: setup ## run all tests, on every core
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile
+
+docs: setup ## the pages, every example executed, into build/site
+	$(RUN) -m pip install --quiet --disable-pip-version-check -e ".[docs]"
+	$(RUN) -m mkdocs build --strict
 
 check: setup ## format, lint, types and the rules of the house
 	$(RUN) -m ruff format --check .

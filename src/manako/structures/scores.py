@@ -63,7 +63,7 @@ class Scores:
     """All numbers of one evaluation.
 
     `headline` names the one score by which models are compared (a key of `overall`, larger is
-    better); `per_class` is class name -> score name -> score; `confusion` [K][K] counts truth (row)
+    better); `per_class` is class name -> score name -> score; `confusion` [K, K] counts truth (row)
     against prediction (column), in pictures or pixels; `pictures` is how many were scored;
     `reliability` holds the bins of confidence that are not empty, in rising order.
     """
