@@ -47,7 +47,9 @@ def test_parameters_and_operations_are_those_that_torchvision_publishes(name):
             break
     side = min(weights.transforms().crop_size)
 
-    cost = arithmetic(name, size=(side, side), **({"auxiliary": False} if "goog" in name else {}))
+    cost = arithmetic(
+        name, input_size=(side, side), **({"auxiliary": False} if "goog" in name else {})
+    )
 
     assert cost.macs / 1e9 == pytest.approx(published["_ops"], abs=6e-4)
     if "goog" not in name:  # published with the auxiliary classifiers taken off
@@ -100,14 +102,17 @@ def kept_by_hand(network, images):
 
 @pytest.mark.parametrize("name", ["resnet20", "efficientnet_b0", "unet_bn"])
 def test_what_training_keeps_is_what_it_keeps_of_real_pictures(name):
-    cost = arithmetic(name, size=(64, 64))
+    cost = arithmetic(name, input_size=(64, 64))
     assert kept_by_hand(create_model(name), torch.randn(2, *cost.input)) / 2 == pytest.approx(
         cost.kept_bytes, rel=0.01
     )
 
 
 def test_what_is_kept_grows_with_the_picture_and_weights_do_not():
-    small, large = arithmetic("resnet18", size=(64, 64)), arithmetic("resnet18", size=(128, 128))
+    small, large = (
+        arithmetic("resnet18", input_size=(64, 64)),
+        arithmetic("resnet18", input_size=(128, 128)),
+    )
     assert large.kept_bytes / small.kept_bytes == pytest.approx(4, rel=0.01)
     assert large.params == small.params
     # weights, gradients and momentum, and what is kept of every picture
@@ -126,7 +131,7 @@ def test_strides_and_fields_of_a_row_of_layers():
             nn.Linear(8, 2),
         )
 
-    cost = arithmetic(network, size=(64, 48))
+    cost = arithmetic(network, input_size=(64, 48))
 
     assert [(one.stride, one.receptive_field) for one in cost.layers[:3]] == [
         (2, 7),
@@ -167,7 +172,7 @@ def test_a_network_of_ones_own_stays_as_it_is():
     network[1].eval()
     before = {name: one.clone() for name, one in network.state_dict().items()}
 
-    cost = arithmetic(network, size=(9, 9), in_channels=1)
+    cost = arithmetic(network, input_size=(9, 9), in_channels=1)
 
     assert cost.params == 2 * 9 + 2 + 4
     assert [one.training for one in network] == [True, False, True]
@@ -186,9 +191,9 @@ def test_kinds():
 def test_what_cannot_be_counted_is_refused():
     with pytest.raises(UnknownName, match="did you mean 'resnet18'"):
         arithmetic("resnet81")
-    with pytest.raises(UsageError, match=r"expected: size=\(height, width\)"):
+    with pytest.raises(UsageError, match=r"expected: input_size=\(height, width\)"):
         arithmetic(nn.Conv2d(3, 1, 1))
     with pytest.raises(UsageError, match="a network was given with num_classes"):
-        arithmetic(nn.Conv2d(3, 1, 1), size=(8, 8), num_classes=3)
+        arithmetic(nn.Conv2d(3, 1, 1), input_size=(8, 8), num_classes=3)
     with pytest.raises(ShapeError):
-        arithmetic("resnet18", size=(8, 0))
+        arithmetic("resnet18", input_size=(8, 0))

@@ -154,13 +154,13 @@ def test_a_signal_or_volume_is_learned(dims):
 
 
 def test_arithmetic_of_signals_and_volumes():
-    signal = arithmetic("resnet18", size=(1000,), dims=1, in_channels=2)
+    signal = arithmetic("resnet18", input_size=(1000,), dims=1, in_channels=2)
     first = signal.layers[0]
     assert signal.input == (2, 1000)
     assert (first.output, first.stride, first.receptive_field) == ((64, 500), 2, 7)
     assert first.macs == 2 * 64 * 7 * 500
     assert {one.receptive_field for one in signal.grouped(2)} >= {435}
-    volume = arithmetic("resnet18", size=(32, 48, 64), dims=3, in_channels=1)
+    volume = arithmetic("resnet18", input_size=(32, 48, 64), dims=3, in_channels=1)
     first = volume.layers[0]
     assert (first.output, first.stride, first.receptive_field) == ((64, 16, 24, 32), 2, 7)
     assert first.macs == 64 * 7**3 * 16 * 24 * 32

@@ -1,4 +1,5 @@
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -35,7 +36,11 @@ class Deepest(nn.Module):
 
 @pytest.mark.parametrize(
     ("build", "expected"),
-    [(resnet.resnet50, 483), (resnet.resnet101, 1027), (resnet.resnet152, 1507)],
+    [
+        (partial(resnet.resnet, "resnet50"), 483),
+        (partial(resnet.resnet, "resnet101"), 1027),
+        (partial(resnet.resnet, "resnet152"), 1507),
+    ],
 )
 def test_resnets_of_the_paper_have_the_published_receptive_fields(build, expected):
     """Araujo, Norris, Sim, "Computing Receptive Fields of Convolutional Neural Networks", 2019."""

@@ -24,7 +24,7 @@ BATCH = 2  # the least from which batch norms of single units learn
 def arithmetic(
     network: str | nn.Module,
     *,
-    size: tuple[int, ...] | None = None,
+    input_size: tuple[int, ...] | None = None,
     in_channels: int | None = None,
     num_classes: int | None = None,
     dims: Dimensions = 2,
@@ -34,7 +34,7 @@ def arithmetic(
 
     Args:
         network: a name of `list_models()`, or a network, with values or without.
-        size: height and width in pixels, or as many sides as `dims`; by default those that a
+        input_size: height and width in pixels, or as many sides as `dims`; by default those that a
             named model is made for.
         in_channels: 3 by default, or those that a named model is made for.
         num_classes: of a named model; those of its reference by default.
@@ -42,15 +42,15 @@ def arithmetic(
         options: of a named model.
 
     Raises:
-        UnknownName, UsageError: no such name or option; no `size` for a network without a name.
+        UnknownName, UsageError: no such name or option; a network without name or `input_size`.
         ShapeError: a size that the network does not take.
 
-    >>> arithmetic("resnet18", size=(448, 448)).macs / arithmetic("resnet18").macs  # the last
-    3.9991...
+    >>> arithmetic("resnet18", input_size=(448, 448)).macs, arithmetic("resnet18").macs
+    (7254757376, 1814073344)
     """
     if isinstance(network, str):
         info = model_info(network)
-        size = size or (info.size_hw if dims == 2 else info.size_hw[:1] * dims)
+        input_size = input_size or (info.size_hw if dims == 2 else info.size_hw[:1] * dims)
         in_channels = in_channels or info.in_channels
         with torch.device("meta"):
             network = create_model(
@@ -60,13 +60,13 @@ def arithmetic(
                 dims=dims,
                 **options,
             )
-    elif size is None or num_classes or options:
+    elif input_size is None or num_classes or options:
         raise UsageError(
             "a network was given with num_classes or options, or without a size",
-            expected="size=(height, width), and the network as it is",
+            expected="input_size=(height, width), and the network as it is",
         )
     # A copy, so that the network stays where it is and as it is.
-    return _measure(copy.deepcopy(network).to("meta"), (in_channels or 3, *size))
+    return _measure(copy.deepcopy(network).to("meta"), (in_channels or 3, *input_size))
 
 
 def _measure(network: nn.Module, shape: tuple[int, ...]) -> Arithmetic:

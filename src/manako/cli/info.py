@@ -43,7 +43,7 @@ def info(
     options: dict[str, Any] = dict(parse_options(model_option) or {})
     cost = arithmetic(
         name,
-        size=parse_size(imgsz) if imgsz else None,
+        input_size=parse_size(imgsz) if imgsz else None,
         in_channels=channels,
         num_classes=classes,
         **options,

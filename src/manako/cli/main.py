@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import typer
 from typer.main import get_command
 
-from manako.cli import cache, check, demo, fetch, info, models, predict, resume, train, val
+from manako.cli import cache, check, demo, fetch, info, models, predict, resume, scale, train, val
 from manako.errors import ManakoError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app.command("predict")(predict.predict)
 app.command("models")(models.models)
 app.command("info")(info.info)
 app.command("fetch")(fetch.fetch)
+app.command("scale")(scale.scale)
 app.command("cache")(cache.cache)
 app.command("demo")(demo.demo)
 

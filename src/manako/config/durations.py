@@ -6,18 +6,19 @@ import re
 
 from manako.errors import UsageError
 
-_PART_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_PART_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_DURATION = re.compile(f"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}(?:s|$))?(?:{_NUMBER}ms)?")
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in a text such as `90s`, `10m`, `1h30m` or `45` (seconds).
+    """Seconds in a text such as `90s`, `10m`, `1h30m`, `45` (seconds) or `20ms`.
 
-    >>> parse_duration("1h30m"), parse_duration("45")
-    (5400.0, 45.0)
+    >>> parse_duration("1h30m"), parse_duration("45"), parse_duration("20ms")
+    (5400.0, 45.0, 0.02)
     """
     match = _DURATION.fullmatch(text.strip().lower())
-    parts = match.groups() if match else (None, None, None)
+    parts = match.groups() if match else (None,) * len(_PART_SECONDS)
     seconds = sum(
         float(part) * factor
         for part, factor in zip(parts, _PART_SECONDS.values(), strict=True)

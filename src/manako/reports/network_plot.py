@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -37,11 +38,14 @@ def plot_network(path: Path, title: str, layers: Sequence[Layer]) -> None:
     rows = [f"{one.name}   {'x'.join(map(str, one.output))}" for one in layers]
     all_axes[0].set_yticks(range(len(layers)), rows, fontsize=8)
     all_axes[0].set_ylim(len(layers) - 0.5, -0.5)  # the first on top
-    # A picture that is the same each time: no date, and names of parts that are not random.
-    import matplotlib
+    save(figure, path)
 
-    with matplotlib.rc_context({"svg.hashsalt": "manako", "svg.fonttype": "none"}):
-        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure so that it is the same each time: no date, no random names of its parts."""
+    metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
+    with rc_context({"svg.hashsalt": "manako", "svg.fonttype": "none"}):
+        figure.savefig(path, dpi=150, metadata=metadata)
 
 
 def _bars(axes: Axes, name: str, values: Sequence[float | None]) -> None:

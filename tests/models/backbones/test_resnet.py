@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -6,13 +8,13 @@ from manako.errors import ShapeError
 from manako.models.backbones import resnet
 
 BUILDERS = {
-    18: resnet.resnet18,
-    34: resnet.resnet34,
-    50: resnet.resnet50,
-    101: resnet.resnet101,
-    152: resnet.resnet152,
-    "50, wide": resnet.wide_resnet50_2,
-    "101, wide": resnet.wide_resnet101_2,
+    18: partial(resnet.resnet, "resnet18"),
+    34: partial(resnet.resnet, "resnet34"),
+    50: partial(resnet.resnet, "resnet50"),
+    101: partial(resnet.resnet, "resnet101"),
+    152: partial(resnet.resnet, "resnet152"),
+    "50, wide": partial(resnet.resnet, "wide_resnet50_2"),
+    "101, wide": partial(resnet.resnet, "wide_resnet101_2"),
 }
 
 
@@ -55,7 +57,7 @@ def test_a_wide_bottleneck_is_twice_as_wide_inside_and_the_same_outside():
 
 def test_too_small_pictures_are_refused():
     with torch.device("meta"), pytest.raises(ShapeError, match=r"31 x 40 .*\n.*at least 32 x 32"):
-        resnet.resnet18()(torch.zeros(1, 3, 31, 40))
+        resnet.resnet("resnet18")(torch.zeros(1, 3, 31, 40))
 
 
 def test_a_bottleneck_strides_in_its_3x3_convolution():
@@ -71,7 +73,7 @@ def test_the_shortcut_is_a_convolution_only_where_shapes_differ():
 
 
 def test_fresh_weights_follow_kaiming_and_norms_start_as_the_identity():
-    model = resnet.resnet18()
+    model = resnet.resnet("resnet18")
 
     convolution, norm = model.layer3[1].conv1, model.layer3[1].bn2
 

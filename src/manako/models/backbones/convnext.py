@@ -19,6 +19,8 @@ its norm and its linear layers work on the channels of one pixel: the permutatio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -99,7 +101,7 @@ class ConvNeXt(nn.Module):
 
     def __init__(
         self,
-        depths: tuple[int, int, int, int],
+        depths: Sequence[int],
         width: int,
         in_channels: int = 3,
         *,

@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from manako.errors import UsageError
 from manako.models.layers.dropout import Dropout
 from manako.models.layers.initialise import kaiming_normal
+from manako.models.layers.scaling import deepened
 from manako.models.layers.sizes import refuse_small
 
 LAYERS = {  # table 1: the name's number -> layers in each block
@@ -145,7 +146,8 @@ class DenseNet(nn.Module):
 
     `depth` is 121, 161, 169 or 201; DenseNet-161 is meant for a growth rate of 48. `compression`
     is the share of channels that a transition keeps, `dropout` the probability with which a value
-    is dropped in training. Raises UsageError for other values.
+    is dropped in training; `depth_factor` multiplies the layers of each block. Raises UsageError
+    for other values.
 
     >>> DenseNet(121).channels
     {4: 256, 8: 512, 16: 1024, 32: 1024}
@@ -162,6 +164,7 @@ class DenseNet(nn.Module):
         growth_rate: int = 32,
         compression: float = 0.5,
         dropout: float = 0.0,
+        depth_factor: float = 1.0,
     ) -> None:
         super().__init__()
         if depth not in LAYERS:
@@ -169,7 +172,7 @@ class DenseNet(nn.Module):
                 f"there is no DenseNet-{depth}", expected=", ".join(str(one) for one in LAYERS)
             )
         stem = 2 * growth_rate
-        widths = block_widths(stem, LAYERS[depth], growth_rate, compression)
+        widths = block_widths(stem, deepened(LAYERS[depth], depth_factor), growth_rate, compression)
         (in1, out1), (in2, out2), (in3, out3), (in4, out4) = widths
         more = (growth_rate, dropout)
         self.channels = {4: out1, 8: out2, 16: out3, 32: out4}

@@ -24,7 +24,6 @@ Shapes: B pictures, C channels, H x W pixels.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
@@ -33,6 +32,7 @@ from manako.errors import UnknownName
 from manako.models.layers.depthwise import DepthwiseConv2d
 from manako.models.layers.initialise import kaiming_normal
 from manako.models.layers.places import mean_of_places
+from manako.models.layers.scaling import checked, deepened, scaled_channels
 from manako.models.layers.sizes import refuse_small
 from manako.models.layers.stochastic_depth import StochasticDepth, rising_rates
 
@@ -91,17 +91,6 @@ VARIANTS = {
 }
 
 
-def scaled_channels(channels: int, width: float) -> int:
-    """The multiple of 8 nearest to `channels` * `width` that is not below 90 % of it.
-
-    >>> scaled_channels(40, 1.1), scaled_channels(24, 1.4), scaled_channels(10, 1.0)
-    (48, 32, 16)
-    """
-    wanted = channels * width
-    rounded = max(8, int(wanted + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * wanted else rounded + 8
-
-
 def compound_scaling(width: float, depth: float) -> tuple[Stage, ...]:
     """The stages of the baseline with `width` times the channels and `depth` times the layers.
 
@@ -114,7 +103,7 @@ def compound_scaling(width: float, depth: float) -> tuple[Stage, ...]:
         replace(
             stage,
             channels=scaled_channels(stage.channels, width),
-            layers=math.ceil(stage.layers * depth),
+            layers=deepened([stage.layers], depth)[0],
         )
         for stage in BASELINE
     )
@@ -242,14 +231,24 @@ class EfficientNet(nn.Module):
         return tuple((f"features.{index}",) for index in range(len(self.features)))
 
 
-def efficientnet(name: str, in_channels: int = 3, *, stochastic_depth: float = 0.2) -> EfficientNet:
-    """One of `VARIANTS` by its name there; UnknownName for another."""
+def efficientnet(
+    name: str,
+    in_channels: int = 3,
+    *,
+    stochastic_depth: float = 0.2,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
+) -> EfficientNet:
+    """One of `VARIANTS` by its name there, or so many times as wide and as deep.
+
+    Raises UnknownName for another name.
+    """
     if name not in VARIANTS:
         raise UnknownName("EfficientNet", name, VARIANTS)
     variant = VARIANTS[name]
     return EfficientNet(
-        variant.width,
-        variant.depth,
+        variant.width * checked(width_factor),
+        variant.depth * checked(depth_factor),
         in_channels,
         stochastic_depth=stochastic_depth,
         norm_eps=variant.norm_eps,

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from manako.errors import UsageError
 from manako.models.layers.depthwise import DepthwiseConv2d
 from manako.models.layers.initialise import kaiming_normal
+from manako.models.layers.scaling import deepened
 from manako.models.layers.sizes import refuse_small
 
 LEAST_CHANNELS = 8
@@ -52,7 +53,8 @@ class MobileNetV1(nn.Module):
     """A 3x3 stem of stride 2, then 13 depthwise separable convolutions (table 1).
 
     `width` is the paper's alpha, usually 1, 0.75, 0.5 or 0.25: every layer has that share of its
-    channels, rounded down, but no fewer than 8. Raises UsageError where it is not above zero.
+    channels, rounded down, but no fewer than 8. `depth_factor` multiplies the blocks of each
+    resolution, which the paper does not. Raises UsageError where they are not above zero.
 
     >>> MobileNetV1(width=0.25).channels
     {2: 16, 4: 32, 8: 64, 16: 128, 32: 256}
@@ -61,7 +63,9 @@ class MobileNetV1(nn.Module):
     first_convolution = "conv_stem.weight"
     least_side = 32  # one whole cell of the deepest map
 
-    def __init__(self, in_channels: int = 3, *, width: float = 1.0) -> None:
+    def __init__(
+        self, in_channels: int = 3, *, width: float = 1.0, depth_factor: float = 1.0
+    ) -> None:
         super().__init__()
         if not 0 < width < math.inf:
             raise UsageError(f"width must be a number above 0, not {width}")
@@ -72,13 +76,14 @@ class MobileNetV1(nn.Module):
         self.conv_stem = nn.Conv2d(in_channels, stem, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(stem)
         self.relu = nn.ReLU6(inplace=True)
+        d2, d4, d8, d16, d32 = deepened((1, 2, 2, 6, 2), depth_factor)
         self.blocks = nn.ModuleList(
             [
-                _stage(stem, c2, depth=1, stride=1),
-                _stage(c2, c4, depth=2, stride=2),
-                _stage(c4, c8, depth=2, stride=2),
-                _stage(c8, c16, depth=6, stride=2),
-                _stage(c16, c32, depth=2, stride=2),
+                _stage(stem, c2, depth=d2, stride=1),
+                _stage(c2, c4, depth=d4, stride=2),
+                _stage(c4, c8, depth=d8, stride=2),
+                _stage(c8, c16, depth=d16, stride=2),
+                _stage(c16, c32, depth=d32, stride=2),
             ]
         )
         kaiming_normal(self)

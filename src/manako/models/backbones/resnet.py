@@ -14,9 +14,13 @@ Shapes: B pictures, C channels, H x W pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
+from manako.errors import UnknownName
 from manako.models.layers.initialise import kaiming_normal
+from manako.models.layers.scaling import deepened, widened
 from manako.models.layers.sizes import refuse_small
 
 
@@ -91,6 +95,7 @@ class WideBottleneck(Bottleneck):
 
 
 Block = type[BasicBlock] | type[Bottleneck]
+WIDTH = 64  # of the first stage
 
 
 def stage(block: Block, c_in: int, width: int, depth: int, stride: int) -> nn.Sequential:
@@ -101,25 +106,29 @@ def stage(block: Block, c_in: int, width: int, depth: int, stride: int) -> nn.Se
 
 
 class ResNet(nn.Module):
-    """A stem of stride 4 and four stages of residual blocks (table 1)."""
+    """A stem of stride 4 and four stages of `depths` residual blocks (table 1).
+
+    `width` are the channels inside the blocks of the first stage; each stage has twice as many as
+    the one before.
+    """
 
     first_convolution = "conv1.weight"
     least_side = 32  # one whole cell of the deepest map
 
     def __init__(
-        self, block: Block, depths: tuple[int, int, int, int], in_channels: int = 3
+        self, block: Block, depths: Sequence[int], in_channels: int = 3, *, width: int = WIDTH
     ) -> None:
         super().__init__()
-        k = block.expansion
-        self.channels = {4: 64 * k, 8: 128 * k, 16: 256 * k, 32: 512 * k}
-        self.conv1 = conv(in_channels, 64, 7, stride=2)
-        self.bn1 = nn.BatchNorm2d(64)
+        k = block.expansion * width
+        self.channels = {4: k, 8: 2 * k, 16: 4 * k, 32: 8 * k}
+        self.conv1 = conv(in_channels, width, 7, stride=2)
+        self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.layer1 = stage(block, 64, 64, depths[0], stride=1)
-        self.layer2 = stage(block, 64 * k, 128, depths[1], stride=2)
-        self.layer3 = stage(block, 128 * k, 256, depths[2], stride=2)
-        self.layer4 = stage(block, 256 * k, 512, depths[3], stride=2)
+        self.layer1 = stage(block, width, width, depths[0], stride=1)
+        self.layer2 = stage(block, k, 2 * width, depths[1], stride=2)
+        self.layer3 = stage(block, 2 * k, 4 * width, depths[2], stride=2)
+        self.layer4 = stage(block, 4 * k, 8 * width, depths[3], stride=2)
         kaiming_normal(self)
 
     def forward(self, images: Tensor) -> dict[int, Tensor]:
@@ -137,36 +146,28 @@ class ResNet(nn.Module):
         return (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",))
 
 
-def resnet18(in_channels: int = 3) -> ResNet:
-    """18 layers: 2, 2, 2, 2 basic blocks."""
-    return ResNet(BasicBlock, (2, 2, 2, 2), in_channels)
+VARIANTS: dict[
+    str, tuple[Block, tuple[int, ...]]
+] = {  # table 1, and "Wide Residual Networks", table 8
+    "resnet18": (BasicBlock, (2, 2, 2, 2)),
+    "resnet34": (BasicBlock, (3, 4, 6, 3)),
+    "resnet50": (Bottleneck, (3, 4, 6, 3)),
+    "resnet101": (Bottleneck, (3, 4, 23, 3)),
+    "resnet152": (Bottleneck, (3, 8, 36, 3)),
+    "wide_resnet50_2": (WideBottleneck, (3, 4, 6, 3)),
+    "wide_resnet101_2": (WideBottleneck, (3, 4, 23, 3)),
+}
 
 
-def resnet34(in_channels: int = 3) -> ResNet:
-    """34 layers: 3, 4, 6, 3 basic blocks."""
-    return ResNet(BasicBlock, (3, 4, 6, 3), in_channels)
+def resnet(
+    name: str, in_channels: int = 3, *, width_factor: float = 1.0, depth_factor: float = 1.0
+) -> ResNet:
+    """One of `VARIANTS` by its name there, or so many times as wide and as deep.
 
-
-def resnet50(in_channels: int = 3) -> ResNet:
-    """50 layers: 3, 4, 6, 3 bottlenecks."""
-    return ResNet(Bottleneck, (3, 4, 6, 3), in_channels)
-
-
-def resnet101(in_channels: int = 3) -> ResNet:
-    """101 layers: 3, 4, 23, 3 bottlenecks."""
-    return ResNet(Bottleneck, (3, 4, 23, 3), in_channels)
-
-
-def resnet152(in_channels: int = 3) -> ResNet:
-    """152 layers: 3, 8, 36, 3 bottlenecks."""
-    return ResNet(Bottleneck, (3, 8, 36, 3), in_channels)
-
-
-def wide_resnet50_2(in_channels: int = 3) -> ResNet:
-    """50 layers: 3, 4, 6, 3 bottlenecks, twice as wide inside."""
-    return ResNet(WideBottleneck, (3, 4, 6, 3), in_channels)
-
-
-def wide_resnet101_2(in_channels: int = 3) -> ResNet:
-    """101 layers: 3, 4, 23, 3 bottlenecks, twice as wide inside."""
-    return ResNet(WideBottleneck, (3, 4, 23, 3), in_channels)
+    Raises UnknownName for another name, UsageError for factors that cannot be.
+    """
+    if name not in VARIANTS:
+        raise UnknownName("ResNet", name, VARIANTS)
+    block, depths = VARIANTS[name]
+    width = widened(WIDTH, width_factor)
+    return ResNet(block, deepened(depths, depth_factor), in_channels, width=width)

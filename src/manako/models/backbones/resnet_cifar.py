@@ -54,25 +54,28 @@ class Block(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """A 3x3 stem and three stages; `depth` is 6n + 2, such as 20, 32, 44, 56 or 110."""
+    """A 3x3 stem and three stages; `depth` is 6n + 2, such as 20, 32, 44, 56 or 110.
+
+    `width` are the channels of the first stage; each has twice as many as the one before.
+    """
 
     first_convolution = "conv1.weight"
     least_side = 4
 
-    def __init__(self, depth: int, in_channels: int = 3) -> None:
+    def __init__(self, depth: int, in_channels: int = 3, *, width: int = 16) -> None:
         super().__init__()
         if depth < 8 or depth % 6 != 2:
             raise UsageError(
                 f"a CIFAR ResNet cannot have {depth} layers", expected="6n + 2: 20, 32, 44, 56, …"
             )
         blocks = (depth - 2) // 6
-        self.channels = {1: 16, 2: 32, 4: 64}
-        self.conv1 = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
+        self.channels = {1: width, 2: 2 * width, 4: 4 * width}
+        self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
-        self.layer1 = _stage(16, 16, blocks, stride=1)
-        self.layer2 = _stage(16, 32, blocks, stride=2)
-        self.layer3 = _stage(32, 64, blocks, stride=2)
+        self.layer1 = _stage(width, width, blocks, stride=1)
+        self.layer2 = _stage(width, 2 * width, blocks, stride=2)
+        self.layer3 = _stage(2 * width, 4 * width, blocks, stride=2)
         kaiming_normal(self)
 
     def forward(self, images: Tensor) -> dict[int, Tensor]:

@@ -23,6 +23,7 @@ from manako.errors import UsageError
 from manako.models.fully_connected import FullyConnectedClassifier, FullyConnectedHead
 from manako.models.layers.bins import MeanBins
 from manako.models.layers.initialise import kaiming_normal, normal
+from manako.models.layers.scaling import deepened, widened
 from manako.models.layers.sizes import refuse_small
 
 BINS = 7
@@ -39,7 +40,8 @@ GROUPS = {
 class VGG(nn.Module):
     """The convolutions and poolings, in a row called `features`.
 
-    `depth` is 11, 13, 16 or 19. Raises UsageError for another.
+    `depth` is 11, 13, 16 or 19; the factors multiply channels and the convolutions of each group.
+    Raises UsageError for other values.
 
     >>> VGG(16).channels
     {1: 64, 2: 128, 4: 256, 8: 512, 16: 512, 32: 512}
@@ -48,15 +50,24 @@ class VGG(nn.Module):
     first_convolution = "features.0.weight"
     least_side = 32  # one cell of the last map
 
-    def __init__(self, depth: int, in_channels: int = 3, *, batch_norm: bool = False) -> None:
+    def __init__(
+        self,
+        depth: int,
+        in_channels: int = 3,
+        *,
+        batch_norm: bool = False,
+        width_factor: float = 1.0,
+        depth_factor: float = 1.0,
+    ) -> None:
         super().__init__()
         if depth not in GROUPS:
             raise UsageError(f"there is no VGG-{depth}", expected="a depth of 11, 13, 16 or 19")
-        self.channels = dict(zip((1, 2, 4, 8, 16, 32), (*WIDTHS, WIDTHS[-1]), strict=True))
+        widths = [widened(width, width_factor) for width in WIDTHS]
+        self.channels = dict(zip((1, 2, 4, 8, 16, 32), (*widths, widths[-1]), strict=True))
         layers: list[nn.Module] = []
         self.pools: list[int] = []  # places among the features
         c_in = in_channels
-        for width, convolutions in zip(WIDTHS, GROUPS[depth], strict=True):
+        for width, convolutions in zip(widths, deepened(GROUPS[depth], depth_factor), strict=True):
             for _ in range(convolutions):
                 layers.append(nn.Conv2d(c_in, width, 3, padding=1))
                 layers += [nn.BatchNorm2d(width)] if batch_norm else []
@@ -98,11 +109,19 @@ def vgg(
     in_channels: int = 3,
     dropout: float = 0.5,
     hidden: int = 4096,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
 ) -> FullyConnectedClassifier:
     """The classifier; `hidden` is the width of fc6 and fc7, `dropout` the share left out behind."""
-    backbone = VGG(depth, in_channels, batch_norm=batch_norm)
+    backbone = VGG(
+        depth,
+        in_channels,
+        batch_norm=batch_norm,
+        width_factor=width_factor,
+        depth_factor=depth_factor,
+    )
     head = FullyConnectedHead(
-        WIDTHS[-1] * BINS**2, num_classes, hidden=hidden, dropout=(0.0, dropout, dropout)
+        backbone.channels[32] * BINS**2, num_classes, hidden=hidden, dropout=(0.0, dropout, dropout)
     )
     normal(head, std=0.01)
     return FullyConnectedClassifier(backbone, MeanBins(BINS), head)

@@ -63,7 +63,7 @@ class WideResNet(nn.Module):
     least_side = 4
 
     def __init__(
-        self, depth: int, widening: int, in_channels: int = 3, *, dropout: float = 0.0
+        self, depth: int, widening: float, in_channels: int = 3, *, dropout: float = 0.0
     ) -> None:
         super().__init__()
         if depth < 10 or depth % 6 != 4 or widening < 1:
@@ -71,7 +71,7 @@ class WideResNet(nn.Module):
                 f"there is no WRN-{depth}-{widening}",
                 expected="a depth of 6n + 4 (16, 22, 28, 40, …) and a widening of 1 or more",
             )
-        blocks, width = (depth - 4) // 6, 16 * widening
+        blocks, width = (depth - 4) // 6, int(16 * widening)
         self.channels = {1: width, 2: 2 * width, 4: 4 * width}
         self.conv1 = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
         self.layer1 = _stage(16, width, blocks, stride=1, dropout=dropout)

@@ -4,14 +4,23 @@ PoolFormer and MetaFormer."""
 from __future__ import annotations
 
 from functools import partial
+from typing import cast
 
 from torch import nn
 
 from manako.models.backbones.convnext import EPS, ConvNeXt
-from manako.models.backbones.metaformer import MEDIUM, SMALL, MetaFormer, Mixer, Widths
+from manako.models.backbones.metaformer import (
+    HEAD_WIDTH,
+    MEDIUM,
+    SMALL,
+    MetaFormer,
+    Mixer,
+    Widths,
+)
 from manako.models.classifier import Classifier
 from manako.models.entry import Entry, Paper, imagenet
 from manako.models.layers.initialise import truncated_normal
+from manako.models.layers.scaling import deepened, widened
 
 CONVNEXT = Paper("A ConvNet for the 2020s", 2022, "2201.03545")
 METAFORMER = Paper("MetaFormer Is Actually What You Need for Vision", 2022, "2111.11418")
@@ -28,9 +37,12 @@ def _convnext(
     in_channels: int,
     stochastic_depth: float,
     layer_scale: float = 1e-6,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
 ) -> Classifier:
     chosen = {"stochastic_depth": stochastic_depth, "layer_scale": layer_scale}
-    backbone = ConvNeXt(depths, width, in_channels, **chosen)
+    width = widened(width, width_factor)
+    backbone = ConvNeXt(deepened(depths, depth_factor), width, in_channels, **chosen)
     model = Classifier(backbone, num_classes, mean_norm=nn.LayerNorm(8 * width, EPS))
     truncated_normal(model.head)
     return model
@@ -46,7 +58,12 @@ def _metaformer(
     mixer: Mixer = "pooling",
     stochastic_depth: float = 0.1,
     layer_scale: float = 1e-5,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
 ) -> Classifier:
+    blocks = 6 * deepened([blocks // 6], depth_factor)[0]
+    multiple = HEAD_WIDTH if mixer == "attention" else 8
+    widths = cast("Widths", tuple(widened(one, width_factor, multiple) for one in widths))
     chosen = {"stochastic_depth": stochastic_depth, "layer_scale": layer_scale}
     backbone = MetaFormer(blocks, widths, in_channels, mixer=mixer, **chosen)
     model = Classifier(backbone, num_classes, map_norm=nn.GroupNorm(1, widths[-1]))
@@ -63,6 +80,8 @@ def _poolformer(
     in_channels: int,
     stochastic_depth: float,
     layer_scale: float,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
 ) -> Classifier:
     """A MetaFormer without the choice of the mixer."""
     return _metaformer(
@@ -72,6 +91,8 @@ def _poolformer(
         in_channels=in_channels,
         stochastic_depth=stochastic_depth,
         layer_scale=layer_scale,
+        width_factor=width_factor,
+        depth_factor=depth_factor,
     )
 
 

@@ -10,6 +10,7 @@ from manako.models.backbones.densenet import BottleneckLayer, DenseNet, Layer, P
 from manako.models.backbones.densenet_cifar import CifarDenseNet
 from manako.models.classifier import Classifier
 from manako.models.entry import Entry, Paper, cifar10, imagenet
+from manako.models.layers.scaling import widened
 from manako.models.protocols import Backbone
 
 DENSENET = Paper("Densely Connected Convolutional Networks", 2017, "1608.06993")
@@ -24,13 +25,18 @@ def _densenet(
     growth_rate: int = 32,
     compression: float = 0.5,
     dropout: float = 0.0,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
 ) -> Classifier:
-    return _classifier(
-        DenseNet(
-            depth, in_channels, growth_rate=growth_rate, compression=compression, dropout=dropout
-        ),
-        num_classes,
+    backbone = DenseNet(
+        depth,
+        in_channels,
+        growth_rate=widened(growth_rate, width_factor, 4),
+        compression=compression,
+        dropout=dropout,
+        depth_factor=depth_factor,
     )
+    return _classifier(backbone, num_classes)
 
 
 def _densenet_cifar(

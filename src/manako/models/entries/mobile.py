@@ -8,6 +8,7 @@ from manako.models.backbones.efficientnet import VARIANTS, efficientnet
 from manako.models.backbones.mobilenetv1 import MobileNetV1
 from manako.models.classifier import Classifier
 from manako.models.entry import Entry, Paper, imagenet
+from manako.models.layers.scaling import checked
 
 MOBILENET = Paper(
     "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications",
@@ -20,9 +21,17 @@ EFFICIENTNET = Paper(
 
 
 def _mobilenetv1(
-    *, num_classes: int, in_channels: int, width: float, dropout: float = 0.0
+    *,
+    num_classes: int,
+    in_channels: int,
+    width: float,
+    dropout: float = 0.0,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
 ) -> Classifier:
-    return Classifier(MobileNetV1(in_channels, width=width), num_classes, dropout=dropout)
+    wider = width * checked(width_factor)
+    backbone = MobileNetV1(in_channels, width=wider, depth_factor=depth_factor)
+    return Classifier(backbone, num_classes, dropout=dropout)
 
 
 def _efficientnet(
@@ -33,8 +42,16 @@ def _efficientnet(
     in_channels: int,
     dropout: float,
     stochastic_depth: float = 0.2,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
 ) -> Classifier:
-    backbone = efficientnet(name, in_channels, stochastic_depth=stochastic_depth)
+    backbone = efficientnet(
+        name,
+        in_channels,
+        stochastic_depth=stochastic_depth,
+        width_factor=width_factor,
+        depth_factor=depth_factor,
+    )
     return Classifier(backbone, num_classes, dropout=dropout)
 
 

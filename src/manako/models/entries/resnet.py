@@ -2,47 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from torch import nn
 
 from manako.models.backbones.preact_resnet_cifar import Basic, Bottleneck, CifarPreActResNet, Unit
-from manako.models.backbones.resnet import (
-    resnet18,
-    resnet34,
-    resnet50,
-    resnet101,
-    resnet152,
-    wide_resnet50_2,
-    wide_resnet101_2,
-)
+from manako.models.backbones.resnet import resnet
 from manako.models.backbones.resnet_cifar import CifarResNet
 from manako.models.backbones.resnetv2 import ResNetV2
 from manako.models.backbones.wide_resnet_cifar import WideResNet
 from manako.models.classifier import Classifier
 from manako.models.entry import Entry, Paper, cifar10, imagenet
-from manako.models.protocols import Backbone
+from manako.models.layers.scaling import deepened, widened
 
 RESNET = Paper("Deep Residual Learning for Image Recognition", 2016, "1512.03385")
 WIDE_RESNET = Paper("Wide Residual Networks", 2016, "1605.07146")
 IDENTITY_MAPPINGS = Paper("Identity Mappings in Deep Residual Networks", 2016, "1603.05027")
 
 
-def _classifier(
-    backbone: Callable[[int], Backbone], /, *, num_classes: int, in_channels: int
+def _resnet(
+    name: str,
+    /,
+    *,
+    num_classes: int,
+    in_channels: int,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
 ) -> Classifier:
-    return Classifier(backbone(in_channels), num_classes)
+    backbone = resnet(name, in_channels, width_factor=width_factor, depth_factor=depth_factor)
+    return Classifier(backbone, num_classes)
 
 
-def _cifar(depth: int, /, *, num_classes: int, in_channels: int) -> Classifier:
-    return Classifier(CifarResNet(depth, in_channels), num_classes)
+def _cifar(
+    depth: int,
+    /,
+    *,
+    num_classes: int,
+    in_channels: int,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
+) -> Classifier:
+    (blocks,) = deepened([(depth - 2) // 6], depth_factor)
+    width = widened(16, width_factor, 4)
+    return Classifier(CifarResNet(6 * blocks + 2, in_channels, width=width), num_classes)
 
 
 def _wrn(
-    depth: int, widening: int, /, *, num_classes: int, in_channels: int, dropout: float = 0.0
+    depth: int,
+    widening: int,
+    /,
+    *,
+    num_classes: int,
+    in_channels: int,
+    dropout: float = 0.0,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
 ) -> Classifier:
-    backbone = WideResNet(depth, widening, in_channels, dropout=dropout)
+    (blocks,) = deepened([(depth - 4) // 6], depth_factor)
+    wide = widened(16 * widening, width_factor) / 16
+    backbone = WideResNet(6 * blocks + 4, wide, in_channels, dropout=dropout)
     return Classifier(backbone, num_classes)
 
 
@@ -68,9 +86,9 @@ def _resnetv2(
     return classifier
 
 
-def _imagenet(backbone: Callable[[int], Backbone], params: int, *, paper: Paper = RESNET) -> Entry:
-    reference = f"torchvision.models.{backbone.__name__}"
-    return imagenet(partial(_classifier, backbone), paper, params, reference, "torchvision")
+def _imagenet(name: str, params: int, *, paper: Paper = RESNET) -> Entry:
+    reference = f"torchvision.models.{name}"
+    return imagenet(partial(_resnet, name), paper, params, reference, "torchvision")
 
 
 def _cifar10(depth: int, params: int) -> Entry:
@@ -93,11 +111,11 @@ def _preact_imagenet(depth: int, params: int) -> Entry:
 
 
 ENTRIES: dict[str, Entry] = {
-    "resnet18": _imagenet(resnet18, 11_689_512),
-    "resnet34": _imagenet(resnet34, 21_797_672),
-    "resnet50": _imagenet(resnet50, 25_557_032),
-    "resnet101": _imagenet(resnet101, 44_549_160),
-    "resnet152": _imagenet(resnet152, 60_192_808),
+    "resnet18": _imagenet("resnet18", 11_689_512),
+    "resnet34": _imagenet("resnet34", 21_797_672),
+    "resnet50": _imagenet("resnet50", 25_557_032),
+    "resnet101": _imagenet("resnet101", 44_549_160),
+    "resnet152": _imagenet("resnet152", 60_192_808),
     "resnet20": _cifar10(20, 269_722),
     "resnet32": _cifar10(32, 464_154),
     "resnet44": _cifar10(44, 658_586),
@@ -116,8 +134,8 @@ ENTRIES: dict[str, Entry] = {
     "wrn_40_4": _wide_cifar10(40, 4, 8_949_210),
     "wrn_40_8": _wide_cifar10(40, 8, 35_748_314),
     "wrn_52_1": _wide_cifar10(52, 1, 758_362),
-    "wide_resnet50_2": _imagenet(wide_resnet50_2, 68_883_240, paper=WIDE_RESNET),
-    "wide_resnet101_2": _imagenet(wide_resnet101_2, 126_886_696, paper=WIDE_RESNET),
+    "wide_resnet50_2": _imagenet("wide_resnet50_2", 68_883_240, paper=WIDE_RESNET),
+    "wide_resnet101_2": _imagenet("wide_resnet101_2", 126_886_696, paper=WIDE_RESNET),
     "preact_resnet110": _preact(Basic, 110, 1_727_962, "facebookarchive/fb.resnet.torch preresnet"),
     "preact_resnet164": _preact(
         Bottleneck, 164, 1_703_258, "KaimingHe/resnet-1k-layers resnet-pre-act"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from manako.models.backbones.swin import VARIANTS, SwinTransformer, swin_classifier
+from manako.models.backbones.swin import HEAD_CHANNELS, VARIANTS, SwinTransformer, swin_classifier
 from manako.models.classifier import Classifier
 from manako.models.entry import Entry, Paper, cifar10, imagenet
+from manako.models.layers.scaling import deepened, widened
 
 SWIN = Paper(
     "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", 2021, "2103.14030"
@@ -23,11 +24,13 @@ def _swin(
     patch: int,
     dropout: float = 0.0,
     stochastic_depth: float,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
 ) -> Classifier:
     variant = VARIANTS[name]
     backbone = SwinTransformer(
-        variant.width,
-        variant.depths,
+        widened(variant.width, width_factor, HEAD_CHANNELS),
+        deepened(variant.depths, depth_factor),
         in_channels,
         window=window,
         patch=patch,

@@ -20,6 +20,7 @@ from manako.models.backbones.vit import (
 )
 from manako.models.backbones.vit_stem import ResNetStem
 from manako.models.entry import Entry, Layout, Paper, cifar10, imagenet
+from manako.models.layers.scaling import deepened, widened
 
 VIT = Paper(
     "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale", 2021, "2010.11929"
@@ -45,7 +46,12 @@ def _vit(
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
     eps: float = 1e-6,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
 ) -> ViTClassifier:
+    head = shape.width // shape.heads  # a wider one has more heads of the same width
+    width = widened(shape.width, width_factor, head)
+    shape = Shape(width, deepened([shape.depth], depth_factor)[0], width // head)
     encoder = Encoder(shape, norm=norm, dropout=dropout, stochastic_depth=stochastic_depth, eps=eps)
     stem = ResNetStem(stem_depths, in_channels) if stem_depths else None
     class_token = pool == "class"
