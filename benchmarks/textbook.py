@@ -86,7 +86,8 @@ def convolutions() -> dict[str, object]:
     assert np.allclose(seven_loops(x[:1], weights), convolve(x[:1], weights), atol=1e-3)
     ratio = loops / middle["ours_forward"]
     return {
-        "layer": f"{BATCH} x {CHANNELS} x {SIDE} x {SIDE}, {OUTPUTS} filters of {KERNEL} x {KERNEL}",
+        "maps": [BATCH, CHANNELS, SIDE, SIDE],
+        "filters": [OUTPUTS, CHANNELS, KERNEL, KERNEL],
         "forward_milliseconds": round(1000 * middle["ours_forward"], 2),
         "times_as_fast_as_seven_loops": round(ratio),
         "times_at_least": LOOPS_AT_LEAST,

@@ -347,41 +347,44 @@ def test_every_entry_says_where_it_comes_from():
 def test_info_lists_options_and_weights():
     assert model_info("ssd_resnet18").options == {"size_factor": 3.0, "wide_ratios": False}
     assert model_info("lenet5").options == {"size": 28, "activation": "tanh"}
-    assert model_info("resnet18").options == {}
+    factors = {"width_factor": 1.0, "depth_factor": 1.0}
+    assert model_info("resnet18").options == factors
     assert model_info("resnet50").weights == ("recognizer", "torchvision")
     assert model_info("resnet20").weights == ("recognizer",)
     assert model_info("wide_resnet50_2").weights == ("recognizer", "torchvision")
-    assert model_info("wrn_28_10").options == {"dropout": 0.0}
+    assert model_info("wrn_28_10").options == {"dropout": 0.0, **factors}
     assert model_info("swin_s").options == {
         "window": 7,
         "patch": 4,
         "dropout": 0.0,
         "stochastic_depth": 0.3,
+        **factors,
     }
     assert model_info("swin_t").weights == ("recognizer", "torchvision", "timm", "transformers")
     assert model_info("swin_t_32").weights == ("recognizer",)
     dense = {"compression": 0.5, "dropout": 0.0}
-    assert model_info("densenet121").options == {"growth_rate": 32, **dense}
-    assert model_info("densenet161").options == {"growth_rate": 48, **dense}
+    assert model_info("densenet121").options == {"growth_rate": 32, **dense, **factors}
+    assert model_info("densenet161").options == {"growth_rate": 48, **dense, **factors}
     assert model_info("densenet_bc_100_12").options == dense
     assert model_info("densenet_40_12").options == dense | {"compression": 1.0}
     assert model_info("resnetv2_50").options == {"stochastic_depth": 0.0, "dropout": 0.0}
     assert model_info("densenet121").weights == ("recognizer", "torchvision", "timm")
     assert model_info("resnetv2_50").weights == ("recognizer", "timm")
-    assert model_info("vgg16").options == {"dropout": 0.5, "hidden": 4096}
+    assert model_info("vgg16").options == {"dropout": 0.5, "hidden": 4096, **factors}
     assert model_info("googlenet_paper").options == {
         "auxiliary": True,
         "dropout": 0.4,
         "auxiliary_dropout": 0.7,
     }
     assert model_info("googlenet_paper").weights == ("recognizer",)
-    assert model_info("mobilenetv1_075").options == {"width": 0.75, "dropout": 0.0}
+    assert model_info("mobilenetv1_075").options == {"width": 0.75, "dropout": 0.0, **factors}
     assert model_info("mobilenetv1_075").weights == ("recognizer", "timm")
     assert model_info("poolformer_s12").weights == ("recognizer", "timm", "transformers")
     assert model_info("metaformer_s12").options["mixer"] == "pooling"
     assert model_info("vit_tiny_patch4_32").options == {
         **{"size": 32, "patch": 4, "pool": "class", "norm": "pre", "eps": 1e-6},
         **{"dropout": 0.0, "stochastic_depth": 0.0},
+        **factors,
     }
     assert model_info("vit_b_16").weights == ("recognizer", "torchvision", "timm", "transformers")
     assert "ImageNet" in model_info("resnet50").licences["torchvision"]
@@ -446,7 +449,8 @@ def test_an_unknown_task_is_refused():
     ("name", "options", "message"),
     [
         ("quick32", {"wdth": 8}, r"quick32 has no option 'wdth'\n.*options: width=48, bn_momentum"),
-        ("resnet18", {"width": 8}, r"resnet18 has no option 'width'\n.*its options: none"),
+        ("resnet18", {"width": 8}, r"resnet18 has no option 'width'\n.*its options: width_f"),
+        ("preact_resnet110", {"width": 8}, r"has no option 'width'\n.*its options: none"),
         ("quick32", {"width": "wide"}, r"option width='wide' of quick32: .*valid integer"),
         ("lenet5", {"size": 30}, r"option size=30 of lenet5: .*28 or 32"),
         ("lenet5", {"num_classes": 0}, "num_classes must be 1 or more, not 0"),

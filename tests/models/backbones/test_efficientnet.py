@@ -220,8 +220,9 @@ def test_dropout_and_stochastic_depth_are_options():
 
     assert model.dropout.p == 0.1
     assert blocks_of(model)[8].stochastic_depth.rate == pytest.approx(0.4 / 2)
-    assert model_info("efficientnet_b0").options == {"dropout": 0.2, "stochastic_depth": 0.2}
-    assert model_info("efficientnet_b7").options == {"dropout": 0.5, "stochastic_depth": 0.2}
+    for name, share in (("b0", 0.2), ("b7", 0.5)):
+        options = model_info(f"efficientnet_{name}").options
+        assert (options["dropout"], options["stochastic_depth"]) == (share, 0.2)
 
 
 def test_options_that_cannot_be_are_refused():

@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from manako.errors import ShapeError, UsageError
-from manako.models.backbones.vgg import VGG, vgg
+from manako.models.backbones.vgg import VGG
+from manako.models.entries.alexnet import vgg
 
 DEPTHS = [11, 13, 16, 19]
 TABLE_1 = {

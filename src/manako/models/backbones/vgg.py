@@ -20,9 +20,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from manako.errors import UsageError
-from manako.models.fully_connected import FullyConnectedClassifier, FullyConnectedHead
-from manako.models.layers.bins import MeanBins
-from manako.models.layers.initialise import kaiming_normal, normal
+from manako.models.layers.initialise import kaiming_normal
 from manako.models.layers.scaling import deepened, widened
 from manako.models.layers.sizes import refuse_small
 
@@ -98,30 +96,3 @@ class VGG(nn.Module):
             elif not isinstance(layer, nn.ReLU):
                 groups[-1].append(f"features.{place}")
         return tuple(tuple(group) for group in groups[:-1])
-
-
-def vgg(
-    depth: int,
-    batch_norm: bool,
-    /,
-    *,
-    num_classes: int,
-    in_channels: int = 3,
-    dropout: float = 0.5,
-    hidden: int = 4096,
-    width_factor: float = 1.0,
-    depth_factor: float = 1.0,
-) -> FullyConnectedClassifier:
-    """The classifier; `hidden` is the width of fc6 and fc7, `dropout` the share left out behind."""
-    backbone = VGG(
-        depth,
-        in_channels,
-        batch_norm=batch_norm,
-        width_factor=width_factor,
-        depth_factor=depth_factor,
-    )
-    head = FullyConnectedHead(
-        backbone.channels[32] * BINS**2, num_classes, hidden=hidden, dropout=(0.0, dropout, dropout)
-    )
-    normal(head, std=0.01)
-    return FullyConnectedClassifier(backbone, MeanBins(BINS), head)

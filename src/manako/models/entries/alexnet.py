@@ -6,15 +6,20 @@ from functools import partial
 
 from manako.models.backbones.alexnet import alexnet, alexnet_paper
 from manako.models.backbones.all_cnn import all_cnn_c
-from manako.models.backbones.vgg import vgg
+from manako.models.backbones.vgg import BINS, VGG
 from manako.models.backbones.zf5 import spp_zf5
 from manako.models.entry import Entry, Paper, cifar10, imagenet
+from manako.models.fully_connected import FullyConnectedClassifier, FullyConnectedHead
+from manako.models.layers.bins import MeanBins
+from manako.models.layers.initialise import normal
 
 ALEXNET = Paper("ImageNet Classification with Deep Convolutional Neural Networks", 2012)
 ONE_COLUMN = Paper(
     "One weird trick for parallelizing convolutional neural networks", 2014, "1404.5997"
 )
-VGG = Paper("Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015, "1409.1556")
+VERY_DEEP = Paper(
+    "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015, "1409.1556"
+)
 ALL_CNN = Paper("Striving for Simplicity: The All Convolutional Net", 2015, "1412.6806")
 SPP = Paper(
     "Spatial Pyramid Pooling in Deep Convolutional Networks for Visual Recognition",
@@ -23,9 +28,36 @@ SPP = Paper(
 )
 
 
+def vgg(
+    depth: int,
+    batch_norm: bool,
+    /,
+    *,
+    num_classes: int,
+    in_channels: int = 3,
+    dropout: float = 0.5,
+    hidden: int = 4096,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
+) -> FullyConnectedClassifier:
+    """The classifier; `hidden` is the width of fc6 and fc7, `dropout` the share left out behind."""
+    backbone = VGG(
+        depth,
+        in_channels,
+        batch_norm=batch_norm,
+        width_factor=width_factor,
+        depth_factor=depth_factor,
+    )
+    head = FullyConnectedHead(
+        backbone.channels[32] * BINS**2, num_classes, hidden=hidden, dropout=(0.0, dropout, dropout)
+    )
+    normal(head, std=0.01)
+    return FullyConnectedClassifier(backbone, MeanBins(BINS), head)
+
+
 def _vgg(depth: int, params: int, *, batch_norm: bool = False) -> Entry:
     reference = f"torchvision.models.vgg{depth}{'_bn' if batch_norm else ''}"
-    return imagenet(partial(vgg, depth, batch_norm), VGG, params, reference, "torchvision")
+    return imagenet(partial(vgg, depth, batch_norm), VERY_DEEP, params, reference, "torchvision")
 
 
 ENTRIES: dict[str, Entry] = {
