@@ -142,6 +142,49 @@ def character_rows() -> list[tuple[str, ...]]:
     ]
 
 
+def textbook_rows() -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    convolution, network = result("textbook-convolution"), result("textbook-network")
+    if convolution is not None:
+        loops, least = convolution["times_as_fast_as_seven_loops"], convolution["times_at_least"]
+        forward = convolution["torch_is_times_as_fast_forward"]
+        both = convolution["torch_is_times_as_fast_with_backward"]
+        rows += [
+            ("convolution beside seven loops", f"{loops:,} times as fast", f"{least:,} times"),
+            ("PyTorch beside it, forward", f"{forward} times as fast", ""),
+            ("PyTorch beside it, forward and backward", f"{both} times as fast", ""),
+        ]
+    if network is not None:
+        low, high = network["interval"]
+        rows.append(
+            (
+                f"SimpleConvNet on MNIST, {network['training_minutes']:.1f} min",
+                f"{network['accuracy']:.4f} ({low:.4f} to {high:.4f})",
+                f"{network['accuracy_at_least']} in {network['minutes_at_most']:.0f} min",
+            )
+        )
+    return rows
+
+
+def signal_rows() -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for kind in ("waveform", "log-mel"):
+        given, speakers = result(f"signals/spoken-{kind}"), result(f"signals/speakers-{kind}")
+        if given is not None:
+            low, high = given["interval"]
+            value = f"{given['accuracy']:.3f} ({low:.3f} to {high:.3f})"
+            rows.append((f"spoken digits, {kind}", value, "given split", ""))
+        if speakers is not None:
+            value = f"{speakers['mean']:.3f} ± {speakers['deviation']:.3f}"
+            rows.append((f"spoken digits, {kind}", value, "each of six speakers left out", ""))
+    for name in ("BasicMotions", "JapaneseVowels", "arem"):
+        one = result(f"signals/{name}")
+        if one is not None:
+            value = f"{one['mean']:.3f} ± {one['deviation']:.3f}"
+            rows.append((name.replace("arem", "AReM"), value, "five seeds", one["published"] or ""))
+    return rows
+
+
 def speed_rows() -> list[tuple[str, ...]]:
     rows = []
     throughput = result("throughput") or {}
@@ -304,6 +347,16 @@ def figures() -> str:
                 *("forward, default mode", "training step, default mode", "memory"),
             ),
             backbone_rows(),
+        ),
+        (
+            "The textbook, in NumPy alone (`make bench-textbook`):",
+            ("what", "measured", "aim"),
+            textbook_rows(),
+        ),
+        (
+            "Signals (`make bench-signals`); test accuracy:",
+            ("data", "measured", "of", "published"),
+            signal_rows(),
         ),
         ("Trust:", ("what", "measured", "command"), trust_rows()),
     ]

@@ -73,7 +73,7 @@ def test_every_field_that_can_be_asked_has_an_option():
     spelled = {
         "model_options", "freeze", "norm_statistics", "exclude", "allow_leakage",
         "budget_seconds", "size_hw", "rule", "channels", "augment_options", "average_decay",
-        "stop_after", "precision", "preflight",
+        "stop_after", "precision", "preflight", "signal_size",
     }  # fmt: skip
 
     assert set(module._AS_GIVEN) | spelled == fields

@@ -65,8 +65,8 @@ REFUSED = {
     ),
     "mask type": (lambda: MaskTarget(torch.zeros(4, 6)), "not torch.float32 of shape"),
     "image type": (
-        lambda: Sample(PICTURE.float(), None, "cat/7.png"),
-        r"cat/7.png: an image must be uint8 of shape \(1 or 3, H, W\), not torch.float32",
+        lambda: Sample(PICTURE.double(), None, "cat/7.png"),
+        r"cat/7.png: an image must be uint8 of shape \(1 or 3, H, W\), not torch.float64",
     ),
     "image channels": (
         lambda: Sample(PICTURE[:2], None, "cat/7.png"),
@@ -78,8 +78,8 @@ REFUSED = {
         r"a.png: the mask is \(6, 4\) pixels \(height, width\), the picture \(4, 6\)",
     ),
     "batch images": (
-        lambda: Batch(**whole_batch() | {"images": torch.zeros(2, 3, 4, 6)}),
-        r"images must be uint8 of shape \(B, C, H, W\), not torch.float32",
+        lambda: Batch(**whole_batch() | {"images": torch.zeros(2, 3, 4, 6).double()}),
+        r"images must be uint8 of shape \(B, C, H, W\), not torch.float64",
     ),
     "batch targets": (
         lambda: Batch(**whole_batch() | {"targets": ()}),

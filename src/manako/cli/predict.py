@@ -42,13 +42,13 @@ def predict(
     from manako.errors import DataError, UsageError
     from manako.recognizer import load_recognizer
     from manako.reports.answers import Wanted
-    from manako.runs.predict import find_pictures, predict_pictures
+    from manako.runs.predict import PICTURES, SIGNALS, find_pictures, predict_pictures
     from manako.training.precision import choose_device
 
     set_quiet(quiet)
     keep_freed_memory()
-    found = find_pictures(pictures)
     loaded = load_recognizer(recognizer, choose_device(device))
+    found = find_pictures(pictures, PICTURES if loaded.spec.signal is None else SIGNALS)
     if score is not None and loaded.spec.task != "detection":
         raise UsageError(
             f"--score is for boxes, and the recognizer is for {loaded.spec.task}",

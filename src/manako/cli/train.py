@@ -25,6 +25,7 @@ _AS_GIVEN = (  # options that are called as the setting is
     "mixup", "cutmix", "mirror", "optimizer", "lr", "momentum", "weight_decay", "schedule",
     "warmup_steps", "label_smoothing", "class_weights", "clip_norm", "stage_lr_factor",
     "bias_lr_factor", "validate_every", "save_seconds", "device", "threads", "workers", "seed",
+    "representation",
 )  # fmt: skip
 
 
@@ -123,6 +124,13 @@ def train(
     threads: Annotated[int | None, typer.Option(min=1)] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes that load.")] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
+    representation: Annotated[
+        str | None, typer.Option(help="Of sounds: log-mel (a spectrogram) or waveform.")
+    ] = None,
+    signal_size: Annotated[
+        str | None,
+        typer.Option(help="Of signals: 8000 values, 64x100 bands and moments, 32x48x48 voxels."),
+    ] = None,
     no_preflight: Annotated[
         bool, typer.Option("--no-preflight", help="Do not try to learn 8 pictures first.")
     ] = False,
@@ -135,7 +143,7 @@ def train(
 ) -> None:
     """Train a recognizer on a folder or an archive of pictures."""
     given = locals().copy()  # first of all, while there are only options
-    from manako.config import parse_duration, parse_size
+    from manako.config import parse_duration, parse_sides, parse_size
     from manako.console.messages import set_quiet
 
     set_quiet(quiet or not is_first_process())
@@ -149,6 +157,7 @@ def train(
         "budget_seconds": None if budget is None else parse_duration(budget),
         "size_hw": size,
         "rule": resize,
+        "signal_size": None if signal_size is None else parse_sides(signal_size),
         "channels": None if grey is None else 1 if grey else 3,
         "augment_options": parse_options(augment_option, "--augment-option"),
         "average_decay": average,

@@ -3,7 +3,7 @@
 from manako.config.amounts import parse_amount
 from manako.config.durations import format_duration, parse_duration
 from manako.config.settings import Asked, Resolved, Settings
-from manako.config.sizes import format_size, parse_size
+from manako.config.sizes import format_size, parse_sides, parse_size
 
 __all__ = [
     "Asked",
@@ -13,5 +13,6 @@ __all__ = [
     "format_size",
     "parse_amount",
     "parse_duration",
+    "parse_sides",
     "parse_size",
 ]

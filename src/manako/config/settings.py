@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from manako.config.signal_form import SignalForm
 from manako.errors import ArtefactError, UnknownName, UsageError
 from manako.storage.files import write_text_atomic
 
 TaskName = Literal["classification", "multilabel", "detection", "segmentation"]
-Augment = Literal["photo", "characters", "randaugment", "autoaugment", "none"]
+Augment = Literal["photo", "characters", "randaugment", "autoaugment", "signal", "none"]
 Rule = Literal["stretch", "letterbox", "crop"]
 Optimizer = Literal["sgd", "adamw"]
 ScheduleName = Literal["cosine", "step", "onecycle", "constant"]
@@ -43,10 +44,11 @@ class Settings(BaseModel):
     exclude: str | None = None  # a file that lists pictures to leave out
     allow_leakage: bool = False  # go on although a picture is in two splits
 
-    # Pictures.
+    # Pictures, or signals and volumes.
     size_hw: tuple[Side, Side]
     rule: Rule = "stretch"
-    channels: Literal[1, 3] = 3
+    channels: int = Field(default=3, ge=1)  # 1 or 3 for pictures
+    signal: SignalForm | None = None  # of what is no picture
     augment: Augment = "photo"
     augment_options: dict[str, bool | float | str] = {}  # all numbers of the augmentation
     mixup: float = Field(default=0.0, ge=0)  # alpha of the beta distribution; 0: none
@@ -105,6 +107,8 @@ class Asked(BaseModel):
     size_hw: tuple[Side, Side] | Literal["auto"] | None = None  # "auto": what a budget has time for
     rule: Rule | None = None
     channels: Literal[1, 3] | None = None
+    representation: Literal["waveform", "log-mel"] | None = None  # of sounds
+    signal_size: tuple[Side, ...] | None = None  # values, or slices, rows and columns
     augment: Augment | None = None
     augment_options: dict[str, bool | float | str] | None = None  # changes to the preset's
     mixup: float | None = Field(default=None, ge=0)

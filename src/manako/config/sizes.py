@@ -25,6 +25,21 @@ def parse_size(text: str) -> tuple[int, int]:
     return height, width
 
 
+def parse_sides(text: str) -> tuple[int, ...]:
+    """One to three numbers: values, bands and moments, or slices, rows and columns.
+
+    >>> parse_sides("8000"), parse_sides("32x48x48")
+    ((8000,), (32, 48, 48))
+    """
+    parts = re.split("[x×]", text.strip().lower())
+    if len(parts) > 3 or not all(re.fullmatch(r"\d{1,7}", one) and int(one) for one in parts):
+        raise UsageError(
+            f"{text!r} is no size of a signal",
+            expected="one to three numbers above zero, as in 8000, 64x100 or 32x48x48",
+        )
+    return tuple(map(int, parts))
+
+
 def format_size(size_hw: tuple[int, int]) -> str:
     """A size for people, height first.
 

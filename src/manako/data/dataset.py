@@ -15,6 +15,7 @@ from torch import Tensor
 
 from manako.data.decode import decode_image, decode_mask, orientation
 from manako.data.files import FileTree
+from manako.data.signals.addresses import bytes_at
 from manako.errors import DataError, UnknownName
 from manako.structures import (
     IGNORE,
@@ -25,6 +26,7 @@ from manako.structures import (
     Sample,
 )
 
+Holds = Literal["pictures", "signals"]
 Task = Literal["classification", "multilabel", "detection", "segmentation"]
 
 
@@ -64,7 +66,7 @@ class Dataset:
 
     `classes` are the names, in the order of the labels; `splits` holds "train", "val", "test", or
     only "all"; `format` says how the set is laid out on disk, and `notes` what its owner should
-    know of it.
+    know of it. It `holds` pictures, or signals and volumes.
     """
 
     task: Task
@@ -73,6 +75,7 @@ class Dataset:
     files: FileTree
     format: str
     notes: tuple[str, ...] = ()
+    holds: Holds = "pictures"
 
     def described(self) -> str:
         """One line: task, layout, classes, pictures.
@@ -82,7 +85,7 @@ class Dataset:
         order = sorted(self.splits, key=lambda name: (*_ORDER, name).index(name))
         counts = " · ".join(f"{name} {len(self.splits[name]):,}" for name in order)
         classes = "1 class" if len(self.classes) == 1 else f"{len(self.classes)} classes"
-        return f"{self.task}: {self.format}, {classes}, {counts} pictures"
+        return f"{self.task}: {self.format}, {classes}, {counts} {self.holds}"
 
     def split(self, name: str) -> tuple[Item, ...]:
         """The pictures of one split. Errors: UnknownName naming those there are."""
@@ -100,7 +103,8 @@ class Dataset:
         for name in sorted(splits or self.splits):
             parts += ["", name]
             for item in self.split(name):
-                parts += [item.image, str(self.files.sizes[item.image]), *self._truth(item)]
+                size = bytes_at(item.image, self.files)
+                parts += [item.image, str(size), *self._truth(item)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def class_counts(self, split: str) -> dict[str, int]:

@@ -69,6 +69,11 @@ def open_tree(path: Path) -> FileTree:
     return tree
 
 
+def _files_in(root: Path, folder: str) -> list[str]:
+    names = sorted(one.name for one in (root / folder).iterdir() if one.is_file())
+    return [f"{folder}/{name}" for name in names if not is_ignored(name)]
+
+
 @dataclass(frozen=True)
 class FolderTree:
     """The files below a folder; links are followed.
@@ -92,8 +97,15 @@ class FolderTree:
 
     @classmethod
     def listed(cls, root: Path, paths: Iterable[str]) -> Self:
-        """The files among `paths` that exist, without a look at what else is in the folder."""
-        unique = dict.fromkeys(paths)
+        """The files among `paths` that exist, without a look at what else is in the folder.
+
+        Of a folder among them, the files that lie in it.
+        """
+        unique = dict.fromkeys(
+            one
+            for path in paths
+            for one in (_files_in(root, path) if (root / path).is_dir() else (path,))
+        )
         found = [(path, (root / path).stat()) for path in unique if (root / path).is_file()]
         return cls._of(root, found, ())
 

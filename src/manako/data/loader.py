@@ -19,10 +19,13 @@ from manako.data.decoded import SampleSource
 from manako.data.order import batch_at, steps_per_epoch
 from manako.data.preparation import Preparation
 from manako.data.randomness import Draws, uniforms
+from manako.data.signals.preparation import SignalPreparation
 from manako.data.transforms import Mixing, Pipeline
 from manako.data.workers import Batches, Make, batches_of_workers
 from manako.errors import UsageError
 from manako.structures import Batch, Frame, Sample
+
+AnyPreparation = Preparation | SignalPreparation
 
 __all__ = ["Order", "SampleSource", "evaluation_batches", "training_batches"]
 
@@ -76,7 +79,7 @@ def training_batches(
 
 
 def evaluation_batches(
-    source: SampleSource, preparation: Preparation, *, batch_size: int, workers: int = 0
+    source: SampleSource, preparation: AnyPreparation, *, batch_size: int, workers: int = 0
 ) -> Batches:
     """All samples in order, prepared, `batch_size` at a time.
 
@@ -151,7 +154,7 @@ class _TrainingBatch:
 @dataclass(frozen=True)
 class _EvaluationBatch:
     source: SampleSource
-    preparation: Preparation
+    preparation: AnyPreparation
     batch_size: int
 
     def __call__(self, step: int) -> Batch:
@@ -174,6 +177,8 @@ class _EvaluationBatch:
 
 def _stacked(samples: Sequence[Sample]) -> Tensor:
     _check_shapes(samples)
+    if samples[0].image.dtype != torch.uint8:
+        return torch.stack([sample.image for sample in samples])
     # Channels last, as decoded pictures lie and networks take them.
     interleaved = torch.stack([sample.image.permute(1, 2, 0) for sample in samples])
     return interleaved.permute(0, 3, 1, 2)

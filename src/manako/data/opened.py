@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from manako.config.signal_form import SignalForm
 from manako.console.messages import say
 from manako.console.progress import track
 from manako.data.dataset import Dataset
@@ -14,6 +15,7 @@ from manako.data.exclusion import without_excluded
 from manako.data.formats import read_dataset
 from manako.data.names import split_name
 from manako.data.selection import Selection
+from manako.data.signals.source import load_signals
 from manako.data.split import with_validation
 from manako.errors import DataError
 
@@ -85,12 +87,24 @@ def _said(dataset: Dataset) -> Dataset:
 
 
 def open_sources(
-    dataset: Dataset, channels: int, *, workers: int, splits: Sequence[str] | None = None
+    dataset: Dataset,
+    channels: int,
+    *,
+    workers: int,
+    splits: Sequence[str] | None = None,
+    form: SignalForm | None = None,
 ) -> OpenData:
-    """Decode the pictures of `splits` (all of them by default) once, where they fit."""
+    """Decode the pictures of `splits` (all of them by default) once, where they fit.
+
+    Signals and volumes are read in the given `form`, and kept in memory.
+    """
     sources: dict[str, SampleSource] = {}
     for split, items in dataset.splits.items():
         if not items or (splits is not None and split not in splits):
+            continue
+        if form is not None:
+            with track(f"reading {split}", total=len(items), unit="signals") as bar:
+                sources[split] = load_signals(dataset.files, items, form, on_progress=bar.advance)
             continue
         with track(f"decoding {split}", total=len(items), unit="pictures") as bar:
             sources[split] = decoded_split(

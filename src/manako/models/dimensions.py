@@ -128,3 +128,10 @@ def _side(size: int | tuple[int, ...]) -> int:
     sides = {size} if isinstance(size, int) else set(size)
     assert len(sides) == 1, "plain networks have square windows"
     return sides.pop()
+
+
+def channels_last(network: nn.Module) -> nn.Module:
+    """The network with the channels of a place side by side in memory, where torch has that."""
+    volumes = any(one.ndim == 5 for one in network.parameters())
+    form = torch.channels_last_3d if volumes else torch.channels_last
+    return network.to(memory_format=form)

@@ -150,12 +150,18 @@ def evaluate_data(
     left_out = _left_out_by_run(data, spec)
     chosen_by = replace(chosen_by, excluded=chosen_by.excluded | left_out)
     dataset, chosen = read_for_scoring(data, recognizer.classes, chosen_by, split)
+    if (dataset.holds == "signals") != (spec.signal is not None):
+        raise DataError(
+            f"the data hold {dataset.holds}, the recognizer is for "
+            f"{'pictures' if spec.signal is None else spec.signal.kind}",
+            fix="give data of the recognizer's kind",
+        )
     if dataset.task != spec.task:
         raise DataError(
             f"the data are for {dataset.task}, the recognizer is for {spec.task}",
             fix="give data of the recognizer's kind",
         )
-    opened = open_sources(dataset, spec.channels, workers=1, splits=[chosen])
+    opened = open_sources(dataset, spec.channels, workers=1, splits=[chosen], form=spec.signal)
     found = evaluate_split(recognizer, opened, chosen, batch_size, unknown=unknown)
     return DataEvaluation(chosen, opened, found)
 

@@ -49,7 +49,11 @@ def build_model(spec: RecognizerSpec) -> nn.Module:
     """The network that `spec` describes, not yet trained."""
     options: dict[str, Any] = dict(spec.model_options)
     return create_model(
-        spec.model, num_classes=len(spec.classes), in_channels=spec.channels, **options
+        spec.model,
+        num_classes=len(spec.classes),
+        in_channels=spec.channels,
+        dims=spec.dims,
+        **options,
     )
 
 

@@ -12,9 +12,13 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from manako.config.signal_form import SignalForm
 from manako.data.decode import decode_image, pixels_of
 from manako.data.loader import SampleSource, evaluation_batches
+from manako.data.signals.reading import decode_signal, represented
+from manako.data.signals.signal import Signal, as_values
 from manako.errors import DataError, NumericError, UnknownName, UsageError
+from manako.models.dimensions import channels_last
 from manako.recognizer.evaluation import EVALUATION_BATCH, evaluate_data
 from manako.recognizer.folder import read_folder, save_folder_of
 from manako.recognizer.spec import RecognizerSpec
@@ -53,6 +57,20 @@ class Pictures:
         return read_picture(self.pictures[index], self.channels, self.colour, f"picture {index}")
 
 
+@dataclass(frozen=True)
+class Signals:
+    """Signals or volumes of a caller as samples without truth; read when asked for."""
+
+    signals: Sequence[Picture]
+    form: SignalForm
+
+    def __len__(self) -> int:
+        return len(self.signals)
+
+    def __getitem__(self, index: int) -> Sample:
+        return read_signal(self.signals[index], self.form, f"signal {index}")
+
+
 class Recognizer:
     """A network, the names of its answers, and the way pictures are brought to it.
 
@@ -64,7 +82,7 @@ class Recognizer:
         self.spec = spec
         self.task: Task = create_task(spec.task, spec.classes, **spec.thresholds)
         self.device = torch.device(device)
-        self.model = model.to(self.device).to(memory_format=torch.channels_last)
+        self.model = channels_last(model.to(self.device))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -117,8 +135,15 @@ class Recognizer:
         batch_size: int = EVALUATION_BATCH,
         color: Colour = "rgb",
     ) -> list[Prediction]:
-        """One prediction for each picture, in order."""
-        source = Pictures(pictures, self.spec.channels, color)
+        """One prediction for each picture, in order.
+
+        A recognizer of signals or volumes takes paths, and arrays [channels, *size] in its rate.
+        """
+        source: SampleSource
+        if self.spec.signal is not None:
+            source = Signals(pictures, self.spec.signal)
+        else:
+            source = Pictures(pictures, self.spec.channels, color)
         return [prediction for _, prediction in self.predict_source(source, batch_size=batch_size)]
 
     def evaluate(self, data: str | Path, split: str | None = None) -> Scores:
@@ -203,6 +228,26 @@ def read_picture(picture: Picture, channels: int, colour: Colour, name: str) -> 
     if colour == "bgr" and image.shape[0] == 3:
         image = image.flip(0)
     return Sample(_with_channels(image, channels), None, name)
+
+
+def read_signal(given: Picture, form: SignalForm, name: str) -> Sample:
+    """A signal or volume, a path or an array [C, *size], as a sample without truth."""
+    if isinstance(given, str | Path):
+        path = Path(given)
+        try:
+            signal = decode_signal(path.read_bytes(), str(path))
+        except OSError as error:
+            raise DataError(
+                f"cannot read {path}: {error.strerror or error}", expected="a signal or volume"
+            ) from error
+        return Sample(represented(signal, form, str(path)), None, str(path))
+    if not isinstance(given, np.ndarray | Tensor):
+        raise UsageError(
+            f"{name} is of type {type(given).__name__}",
+            expected="a path, a NumPy array or a tensor, [channels, *size]",
+        )
+    signal = Signal(as_values(np.asarray(given), name), form.rate_hz)
+    return Sample(represented(signal, form, name), None, name)
 
 
 def _as_image(picture: np.ndarray[Any, Any] | Tensor, name: str) -> Tensor:

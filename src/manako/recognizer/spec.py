@@ -6,8 +6,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from manako.config.signal_form import SignalForm
+from manako.data.loader import AnyPreparation
 from manako.data.preparation import Preparation
 from manako.data.selection import Selection
+from manako.data.signals.preparation import SignalPreparation
 from manako.errors import ArtefactError
 from manako.tasks import create_task
 
@@ -17,10 +20,11 @@ SCHEMA_VERSION: Literal[1] = 1
 class RecognizerSpec(BaseModel):
     """Everything but the weights: architecture, class names in order, preprocessing, origin.
 
-    `scores` is what `Scores.as_json` gave on validation pictures, `data_fingerprint` names the
-    data it was trained on; `split_seed`, `group_by` and `fold` divided them where they came unsplit
-    (`selection`), and the pictures at the paths `excluded` were left out. `thresholds` are the
-    numbers by which answers are decided, such as the `temperature` that logits are divided by.
+    `signal` is how what is no picture becomes input; then `size_hw`, `rule` and `colour_order` say
+    nothing. `scores` is what `Scores.as_json` gave on validation pictures, `data_fingerprint` names
+    the data it was trained on; `split_seed`, `group_by` and `fold` divided them where they came
+    unsplit (`selection`), and the pictures at the paths `excluded` were left out. `thresholds` are
+    the numbers by which answers are decided, such as the `temperature` that logits are divided by.
     `weights_licence` is the user's to declare.
     """
 
@@ -38,6 +42,7 @@ class RecognizerSpec(BaseModel):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     mirror: bool = False
+    signal: SignalForm | None = None
     thresholds: dict[str, float] = {}
     scores: dict[str, Any] | None = None
     data_fingerprint: str = ""
@@ -52,19 +57,29 @@ class RecognizerSpec(BaseModel):
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("class names must differ from each other")
         if not len(self.mean) == len(self.std) == self.channels:
-            raise ValueError(f"mean and std need {self.channels} values for {self.colour_order}")
+            what = self.signal.kind if self.signal else self.colour_order
+            raise ValueError(f"mean and std need {self.channels} values for {what}")
         create_task(self.task, self.classes, **self.thresholds)  # refuses an unknown threshold
         Selection.parsed(group_by=self.group_by, fold=self.fold)  # refuses what cannot be divided
         return self
 
     @property
     def channels(self) -> int:
-        """3 for RGB, 1 for grey."""
+        """3 for RGB, 1 for grey; those of a signal or volume."""
+        if self.signal is not None:
+            return self.signal.channels
         return 3 if self.colour_order == "rgb" else 1
 
     @property
-    def preparation(self) -> Preparation:
-        """The one way a picture becomes input of this network."""
+    def dims(self) -> Literal[1, 2, 3]:
+        """The dimensions of the network's convolutions."""
+        return 2 if self.signal is None else self.signal.dims
+
+    @property
+    def preparation(self) -> AnyPreparation:
+        """The one way a picture, signal or volume becomes input of this network."""
+        if self.signal is not None:
+            return SignalPreparation(self.signal, self.mean, self.std)
         return Preparation(
             size_hw=self.size_hw,
             rule=self.rule,

@@ -18,6 +18,7 @@ from manako.config.settings import Asked, Resolved, Settings
 from manako.console.messages import warn
 from manako.data.dataset import Dataset
 from manako.data.order import steps_per_epoch
+from manako.data.signals.look import SignalLook
 from manako.data.transforms.presets import strengths
 from manako.errors import UsageError
 from manako.models.protocols import FixedSize, WholeModel
@@ -27,6 +28,7 @@ from manako.recognizer import RecognizerSpec
 from manako.runs.defaults import Recipe, default_model, default_size, recipe_for
 from manako.runs.look import Look
 from manako.runs.pretrained import made_for
+from manako.runs.signals import choose_signal, default_signal_model
 from manako.training.freezing import frozen_stages
 from manako.training.precision import choose_device, choose_precision
 
@@ -61,7 +63,7 @@ class Choices:
         return self.values[name]
 
 
-def resolve(asked: Asked, dataset: Dataset, look: Look, data: str) -> Resolved:
+def resolve(asked: Asked, dataset: Dataset, look: Look | SignalLook, data: str) -> Resolved:
     """All settings of a run on `dataset`. With a budget, the steps are a placeholder still."""
     if asked.device == "auto":
         asked = asked.model_copy(update={"device": None})
@@ -74,7 +76,10 @@ def resolve(asked: Asked, dataset: Dataset, look: Look, data: str) -> Resolved:
             fix="leave --task out, or give data of that kind",
         )
     kind = "classification" if task == "multilabel" else task  # of the networks that serve it
-    model, why = default_model(kind, look.size_hw)
+    if isinstance(look, SignalLook):
+        model, why = default_signal_model(look)
+    else:
+        model, why = default_model(kind, look.size_hw)
     known = made_for(asked.weights)
     if known is not None and model_info(known.model).task == kind:
         model, why = known.model, "the weights"
@@ -86,14 +91,28 @@ def resolve(asked: Asked, dataset: Dataset, look: Look, data: str) -> Resolved:
         )
     recipe = recipe_for(model).with_optimizer(asked.optimizer)
     _selection(choices)
-    _network(choices, asked, look, known)
-    _pictures(choices, look, kind)
+    if isinstance(look, SignalLook):
+        choose_signal(choices, asked, look)
+    else:
+        _refuse_signal_options(asked)
+        choices.take("signal", None)
+        _network(choices, asked, look, known)
+        _pictures(choices, look, kind)
     _length(choices, asked, recipe, len(dataset.splits["train"]))
     _optimisation(choices, recipe, model)
     _machine(choices)
     _refuse_bad_values(choices.values)
     _refuse_idle_values(choices)
     return Resolved(settings=Settings(**choices.values), origins=choices.origins)
+
+
+def _refuse_signal_options(asked: Asked) -> None:
+    for name in ("representation", "signal_size"):
+        if getattr(asked, name) is not None or asked.augment == "signal":
+            raise UsageError(
+                "the data hold pictures, and what was asked is for signals and volumes",
+                fix="leave --representation, --signal-size and --augment signal out",
+            )
 
 
 def _selection(choices: Choices) -> None:

@@ -34,8 +34,13 @@ def check(
     `if __name__ == "__main__":` around what it does. The last four are those of `train`. Errors:
     those of reading a data set.
     """
-    selection = Selection.parsed(seed, group_by, fold, exclude)
-    return checked(read_for_training(data, selection), workers=workers, threads=threads)
+    dataset = read_for_training(data, Selection.parsed(seed, group_by, fold, exclude))
+    if dataset.holds == "signals":
+        raise DataError(
+            f"{data} holds signals or volumes, and manako check looks at pictures",
+            fix="manako train reads all of them and compares the splits before it begins",
+        )
+    return checked(dataset, workers=workers, threads=threads)
 
 
 def division_flags(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from manako.config import format_duration, format_size
-from manako.config.settings import Resolved
+from manako.config.settings import Resolved, Settings
 from manako.console.messages import say
 from manako.console.progress import track
+from manako.data.dataset import Dataset
 from manako.data.opened import OpenData
 from manako.errors import ArtefactError
 from manako.recognizer import (
@@ -131,8 +132,7 @@ def describe(
     shown = "test" if "test" in evaluations else "val"
     parameters = sum(one.numel() for one in state.model.parameters())
     values = settings.model_dump(mode="json")
-    # What was found before the run is kept; only files that have changed are looked at again.
-    report = checked(data.dataset, workers=0, threads=settings.threads)
+    counts, notes = _counted(data.dataset, settings.threads)
     return ReportContents(
         title=f"{folder.path.name}",
         task=settings.task,
@@ -140,18 +140,14 @@ def describe(
         facts={
             "data": data.dataset.described(),
             "model": f"{settings.model}, {parameters:,} parameters",
-            "picture size": f"{format_size(settings.size_hw)} pixels (height x width)",
+            **_seen(settings),
             "training": f"{state.progress.step:,} steps of {settings.batch} pictures in "
             f"{format_duration(state.progress.seconds)}",
             "kept": f"the network after step {state.progress.best_step:,}, the best on validation",
             "arithmetic": f"{settings.precision} on {settings.device}, {settings.threads} threads",
         },
-        data={
-            split: report.class_counts[split]
-            for split in ("train", "val", "test")
-            if split in data.sources
-        },
-        notes=(*data.dataset.notes, *findings(report)),
+        data={split: counts[split] for split in ("train", "val", "test") if split in data.sources},
+        notes=(*data.dataset.notes, *notes),
         curves=Journal(folder.journal).rows(),
         scores={split: one.scores for split, one in evaluations.items()},
         pictures=worst_pictures(evaluations[shown], data, shown),
@@ -161,3 +157,25 @@ def describe(
         },
         environment=read_json(folder.environment),
     )
+
+
+def _counted(
+    dataset: Dataset, threads: int
+) -> tuple[Mapping[str, Mapping[str, int]], tuple[str, ...]]:
+    """Split -> class -> how many, and what is worth knowing of them."""
+    if dataset.holds == "signals":
+        counts = {split: dataset.class_counts(split) for split in dataset.splits}
+        return counts, ("every signal was read, and no fault was found",)
+    # What was found before the run is kept; only files that have changed are looked at again.
+    report = checked(dataset, workers=0, threads=threads)
+    return report.class_counts, findings(report)
+
+
+def _seen(settings: Settings) -> dict[str, str]:
+    """What the network sees, as a fact of the report."""
+    form = settings.signal
+    if form is None:
+        return {"picture size": f"{format_size(settings.size_hw)} pixels (height x width)"}
+    size = "x".join(map(str, form.size))
+    rate = f", {form.rate_hz:g} values a second" if form.rate_hz else ""
+    return {"signals": f"{form.kind}, {form.channels} channels, {size}{rate}"}

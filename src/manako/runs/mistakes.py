@@ -5,6 +5,7 @@ from __future__ import annotations
 from manako.data.opened import OpenData
 from manako.recognizer.evaluation import Evaluation
 from manako.reports.contents import Picture
+from manako.reports.signal_pictures import shown
 from manako.structures import ClassPrediction
 
 SHOWN_PICTURES = 24
@@ -34,5 +35,6 @@ def worst_pictures(evaluation: Evaluation, data: OpenData, split: str) -> list[P
     for index in worst(evaluation, SHOWN_PICTURES):
         sample, prediction = source[index], evaluation.predictions[index]
         error = evaluation.errors[index]
-        pictures.append(Picture(sample.image, sample.name, sample.target, prediction, error))
+        image = shown(sample.image)
+        pictures.append(Picture(image, sample.name, sample.target, prediction, error))
     return pictures

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from manako.console.messages import warn
 from manako.console.progress import track
 from manako.data.names import PICTURE_SUFFIXES, is_ignored, is_picture
+from manako.data.signals.addresses import SUFFIXES, is_signal
 from manako.errors import DataError, UsageError
 from manako.recognizer import Recognizer
-from manako.recognizer.recognizer import read_picture
+from manako.recognizer.recognizer import read_picture, read_signal
 from manako.reports.answers import Answer, Wanted, describe, write_answers
 from manako.reports.drawing import draw_prediction
+from manako.reports.signal_pictures import shown
 from manako.storage.durability import disk_errors, make_folder
 from manako.storage.files import expect_file_place, expect_place
 from manako.storage.temporary import remove, temporary_path
@@ -26,55 +29,67 @@ _PNG_SIDE = 1024  # a drawing with a longer side is a JPEG, which takes a tenth 
 _STEM_LETTERS = 60  # of a picture's name in that of its drawing: file systems allow 255 bytes
 
 
-def find_pictures(inputs: Sequence[Path]) -> list[Path]:
-    """The picture files that `inputs` mean, in their order, each once.
+class Kind(NamedTuple):
+    """What is looked for in folders."""
+
+    name: str
+    suffixes: Iterable[str]
+    is_one: Callable[[str], bool]
+
+
+PICTURES = Kind("picture", PICTURE_SUFFIXES, is_picture)
+SIGNALS = Kind("signal", SUFFIXES, is_signal)
+
+
+def find_pictures(inputs: Sequence[Path], kind: Kind = PICTURES) -> list[Path]:
+    """The files of a kind that `inputs` mean, in their order, each once.
 
     A file is taken as it is; of a folder, the pictures in it and below, sorted by path. Where
     neither is there, the name is a pattern, as shells have them (`*`, `?`, `[ab]`), with `**` for
     any folders; of what it matches, pictures and the pictures of folders are taken. Hidden files
     and those that systems leave behind are left out.
 
-    Errors: DataError naming the input for which no picture was found.
+    Errors: DataError naming the input for which none was found.
     """
     found: dict[str, Path] = {}
     for path in inputs:
-        for picture in _pictures_of(path):
+        for picture in _pictures_of(path, kind):
             found.setdefault(os.path.abspath(picture), picture)  # noqa: PTH100 - resolves no links
     return list(found.values())
 
 
-def _pictures_of(path: Path) -> list[Path]:
+def _pictures_of(path: Path, kind: Kind) -> list[Path]:
     try:
         is_folder, is_there = path.is_dir(), path.exists()
     except OSError as error:
         raise DataError(
             f"cannot look at {path}: {error.strerror or error}",
-            expected="a picture, a folder of them or a pattern",
+            expected=f"a {kind.name}, a folder of them or a pattern",
         ) from error
     if is_folder:
-        inside = _inside(path)
+        inside = _inside(path, kind)
         if not inside:
             raise DataError(
-                f"the folder {path} has no picture in it or below",
-                expected="files that end in " + ", ".join(sorted(PICTURE_SUFFIXES)),
+                f"the folder {path} has no {kind.name} in it or below",
+                expected="files that end in " + ", ".join(sorted(kind.suffixes)),
             )
         return inside
     if is_there:
         return [path]
     if not glob.has_magic(str(path)):
         raise DataError(
-            f"there is no file {path}", expected="a picture, a folder of them or a pattern"
+            f"there is no file {path}", expected=f"a {kind.name}, a folder of them or a pattern"
         )
-    pictures = _matched(path)
+    pictures = _matched(path, kind)
     if not pictures:
         raise DataError(
-            f"the pattern {path} matches no picture",
-            expected="files that end in " + ", ".join(sorted(PICTURE_SUFFIXES)),
+            f"the pattern {path} matches no {kind.name}",
+            expected="files that end in " + ", ".join(sorted(kind.suffixes)),
         )
     return pictures
 
 
-def _matched(pattern: Path) -> list[Path]:
+def _matched(pattern: Path, kind: Kind) -> list[Path]:
     """The pictures among what `pattern` matches, and those of the folders among it.
 
     What stands before the first wildcard is taken as it is, a folder `photos[1]` that is there too.
@@ -88,8 +103,8 @@ def _matched(pattern: Path) -> list[Path]:
     return [
         picture
         for match in matches
-        for picture in (_inside(match) if match.is_dir() else [match])
-        if is_picture(picture.name) and not is_ignored(_named(picture.relative_to(fixed)))
+        for picture in (_inside(match, kind) if match.is_dir() else [match])
+        if kind.is_one(picture.name) and not is_ignored(_named(picture.relative_to(fixed)))
     ]
 
 
@@ -98,11 +113,11 @@ def _named(path: Path) -> str:
     return "/".join(part for part in path.parts if part != "..")
 
 
-def _inside(folder: Path) -> list[Path]:
+def _inside(folder: Path, kind: Kind) -> list[Path]:
     return sorted(
         one
         for one in folder.rglob("*")
-        if is_picture(one.name) and not is_ignored(str(one.relative_to(folder))) and one.is_file()
+        if kind.is_one(one.name) and not is_ignored(str(one.relative_to(folder))) and one.is_file()
     )
 
 
@@ -128,7 +143,7 @@ def see_pictures(
     samples: list[Sample] = []
     for path in pictures:
         try:
-            sample = read_picture(path, recognizer.spec.channels, "rgb", str(path))
+            sample = _read(recognizer, path)
         except DataError as error:
             waiting.append(Seen(str(path), error=error.what))
         else:
@@ -138,6 +153,13 @@ def see_pictures(
             yield from _predicted(recognizer, waiting, samples, batch_size)
             waiting, samples = [], []
     yield from _predicted(recognizer, waiting, samples, batch_size)
+
+
+def _read(recognizer: Recognizer, path: Path) -> Sample:
+    form = recognizer.spec.signal
+    if form is not None:
+        return read_signal(path, form, str(path))
+    return read_picture(path, recognizer.spec.channels, "rgb", str(path))
 
 
 def _predicted(
@@ -221,7 +243,7 @@ def _draw(recognizer: Recognizer, seen: Seen, wanted: Wanted, path: Path) -> Non
     if isinstance(prediction, Detections):
         prediction = prediction.above(wanted.least_score)
     drawn = draw_prediction(
-        seen.sample.image,
+        shown(seen.sample.image),
         prediction,
         recognizer.classes,
         top=wanted.top,

@@ -14,11 +14,16 @@ import manako
 from manako.config.settings import Settings
 from manako.console.messages import say
 from manako.data.exclusion import parse_exclude_file
+from manako.data.loader import AnyPreparation, SampleSource
 from manako.data.opened import OpenData
 from manako.data.preparation import Preparation
+from manako.data.signals.preparation import SignalPreparation
+from manako.data.signals.source import SignalSource, measure_signals
+from manako.data.signals.transforms import SignalStrengths, signal_pipeline
 from manako.data.transforms import Mixing, Pipeline
 from manako.data.transforms.presets import augmentation
 from manako.errors import ArtefactError
+from manako.models.dimensions import channels_last
 from manako.models.protocols import DataInitialised
 from manako.models.weights import load_weights
 from manako.models.zoo import create_model
@@ -54,11 +59,7 @@ class Facts:
     @classmethod
     def measured(cls, settings: Settings, data: OpenData) -> Facts:
         """The facts of the open data."""
-        channels = settings.channels
-        plain = _preparation(settings, mean=(0.0,) * channels, std=(1.0,) * channels)
-        # What weights have learned, they have learned of pictures normalised in one way.
-        of_weights = normalisation_of(settings)
-        mean, std = of_weights or measure_normalisation(data.source("train"), plain)
+        mean, std = _normalisation(settings, data.source("train"))
         balanced = settings.class_weights == "balanced"
         excluded = () if settings.exclude is None else parse_exclude_file(settings.exclude)
         return cls(
@@ -109,7 +110,7 @@ class Session:
         return create_task(self.settings.task, self.facts.classes, **options)
 
     @property
-    def preparation(self) -> Preparation:
+    def preparation(self) -> AnyPreparation:
         """The one way a picture becomes input of the network."""
         return _preparation(self.settings, self.facts.mean, self.facts.std)
 
@@ -132,6 +133,7 @@ class Session:
             split_seed=settings.seed,
             group_by=settings.group_by,
             fold=settings.fold,
+            signal=settings.signal,
             scores=None if scores is None else scores.as_json(),
             data_fingerprint=facts.data_fingerprint,
             excluded=facts.excluded,
@@ -156,9 +158,10 @@ class Session:
                 settings.model,
                 num_classes=len(self.facts.classes),
                 in_channels=settings.channels,
+                dims=settings.signal.dims if settings.signal else 2,
                 **options,
             )
-        return model.to(settings.device).to(memory_format=torch.channels_last)
+        return channels_last(model.to(settings.device))
 
     def new_model(self, *, announce: bool = False) -> nn.Module:
         """The network at the start of the run: a function of the settings and the data alone.
@@ -181,7 +184,7 @@ class Session:
             settings=settings,
             task=self.task,
             source=self.data.source("train"),
-            pipeline=_pipeline(settings),
+            pipeline=_pipeline(settings, self.facts),
             mixing=_mixing(settings),
             preparation=self.preparation,
             validate=self.validate,
@@ -200,7 +203,22 @@ class Session:
         return preparation.normalise(torch.stack(images))
 
 
-def _pipeline(settings: Settings) -> Pipeline:
+def _normalisation(
+    settings: Settings, source: SampleSource
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel."""
+    if isinstance(source, SignalSource):
+        return measure_signals(source)
+    channels = settings.channels
+    plain = _of_pictures(settings, mean=(0.0,) * channels, std=(1.0,) * channels)
+    # What weights have learned, they have learned of pictures normalised in one way.
+    return normalisation_of(settings) or measure_normalisation(source, plain)
+
+
+def _pipeline(settings: Settings, facts: Facts) -> Pipeline:
+    if settings.signal is not None:
+        strengths = SignalStrengths().changed(settings.augment_options)
+        return signal_pipeline(settings.signal, strengths, facts.mean, facts.std)
     return Pipeline(
         augmentation(
             settings.augment,
@@ -218,6 +236,14 @@ def _mixing(settings: Settings) -> Mixing | None:
 
 
 def _preparation(
+    settings: Settings, mean: tuple[float, ...], std: tuple[float, ...]
+) -> AnyPreparation:
+    if settings.signal is not None:
+        return SignalPreparation(settings.signal, mean, std)
+    return _of_pictures(settings, mean, std)
+
+
+def _of_pictures(
     settings: Settings, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> Preparation:
     return Preparation(

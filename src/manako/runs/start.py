@@ -8,9 +8,11 @@ from typing import Any
 
 from manako.config.settings import Asked, Resolved, Settings
 from manako.console.messages import say, warn
+from manako.data.dataset import Dataset
 from manako.data.names import listed
-from manako.data.opened import open_sources, read_for_training
+from manako.data.opened import OpenData, open_sources, read_for_training
 from manako.data.selection import Selection
+from manako.data.signals.look import SignalLook, look_at_signals
 from manako.errors import ArtefactError, Stopped
 from manako.runs.choices import resolve, usable_cores, warn_of_doubtful
 from manako.runs.doctor import checked_for_training
@@ -24,11 +26,12 @@ from manako.runs.folder import (
     refuse_begun,
     write_json,
 )
-from manako.runs.look import look_at
+from manako.runs.look import Look, look_at
 from manako.runs.planning import prepare
 from manako.runs.pretrained import refuse_unfit_weights
 from manako.runs.result import Run
 from manako.runs.session import Facts, Session
+from manako.runs.signals import check_signals
 from manako.storage import FolderLock, sweep_leftovers
 from manako.training.distribution import is_first_process, joined_processes
 from manako.training.loop import fit
@@ -51,9 +54,8 @@ def train(
         refuse_begun(Path(out))
     dataset = read_for_training(data, selection_of(wanted))
     if is_first_process():
-        threads = wanted.threads or usable_cores()
-        checked_for_training(dataset, wanted.model_copy(update={"threads": threads}))
-    resolved = resolve(wanted, dataset, look_at(dataset), str(Path(data).resolve()))
+        _check(dataset, wanted)
+    resolved = resolve(wanted, dataset, _look(dataset), str(Path(data).resolve()))
     settings = resolved.settings
     refuse_unfit_weights(settings, dataset.classes)
     with exact_arithmetic(settings.threads), joined_processes(settings.device) as processes:
@@ -61,7 +63,7 @@ def train(
         resolved = processes.share(resolved)
         if processes.first:
             warn_of_doubtful(settings)
-        sources = open_sources(dataset, settings.channels, workers=settings.threads)
+        sources = _open(dataset, settings)
         facts = Facts.measured(settings, sources)
         session = Session(resolved.settings, facts, sources, processes)
         resolved, session = prepare(wanted, resolved, session, started)
@@ -76,7 +78,7 @@ def resolve_settings(data: str | Path, model: str | None = None, **asked: Any) -
     """
     wanted = Asked.of({**asked, "model": model})
     dataset = read_for_training(data, selection_of(wanted))
-    resolved = resolve(wanted, dataset, look_at(dataset), str(Path(data).resolve()))
+    resolved = resolve(wanted, dataset, _look(dataset), str(Path(data).resolve()))
     refuse_unfit_weights(resolved.settings, dataset.classes)
     return resolved
 
@@ -99,8 +101,25 @@ def resume(run_folder: str | Path) -> Run:
     if dataset.fingerprint() != facts.data_fingerprint:
         raise _changed(settings, facts)
     with exact_arithmetic(settings.threads), joined_processes(settings.device) as processes:
-        sources = open_sources(dataset, settings.channels, workers=settings.threads)
+        sources = _open(dataset, settings)
         return carry_out(folder, resolved, Session(settings, facts, sources, processes))
+
+
+def _check(dataset: Dataset, wanted: Asked) -> None:
+    if dataset.holds == "signals":
+        check_signals(dataset, wanted)
+    else:
+        threads = wanted.threads or usable_cores()
+        checked_for_training(dataset, wanted.model_copy(update={"threads": threads}))
+
+
+def _look(dataset: Dataset) -> Look | SignalLook:
+    return look_at_signals(dataset) if dataset.holds == "signals" else look_at(dataset)
+
+
+def _open(dataset: Dataset, settings: Settings) -> OpenData:
+    form, threads = settings.signal, settings.threads
+    return open_sources(dataset, settings.channels, workers=threads, form=form)
 
 
 def _changed(settings: Settings, facts: Facts) -> ArtefactError:

@@ -1,4 +1,4 @@
-"""One picture with its truth, and many of them in one tensor."""
+"""One picture (or signal, or volume) with its truth, and many of them in one tensor."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from manako.structures.targets import BoxTargets, MaskTarget, Target
 
 @dataclass(frozen=True)
 class Sample:
-    """A decoded picture.
+    """A decoded picture, signal or volume.
 
-    `image` uint8 [C, H, W] (C is 3 for RGB, 1 for grey); `target` is None where the truth is not
-    known; `name` is the picture's path inside its data set.
+    `image` is a picture's uint8 [C, H, W] (C is 3 for RGB, 1 for grey), or float32 [C, *size] of
+    any channels and one to three sizes; `target` is None where the truth is not known; `name` is
+    the path inside its data set.
     """
 
     image: Tensor
@@ -25,14 +26,13 @@ class Sample:
     name: str
 
     def __post_init__(self) -> None:
-        if (
-            self.image.ndim != 3
-            or self.image.dtype != torch.uint8
-            or self.image.shape[0] not in (1, 3)
-        ):
+        picture = self.image.dtype == torch.uint8 and self.image.ndim == 3
+        measured = self.image.dtype == torch.float32 and 2 <= self.image.ndim <= 4
+        if not measured and not (picture and self.image.shape[0] in (1, 3)):
             raise ShapeError(
                 f"{self.name}: an image must be uint8 of shape (1 or 3, H, W), not "
-                f"{self.image.dtype} of shape {tuple(self.image.shape)}"
+                f"{self.image.dtype} of shape {tuple(self.image.shape)}",
+                expected="that, or float32 of shape (C, L), (C, H, W) or (C, D, H, W)",
             )
         if isinstance(self.target, MaskTarget) and self.target.mask.shape != self.image.shape[1:]:
             raise ShapeError(
@@ -42,17 +42,19 @@ class Sample:
 
     @property
     def size_hw(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        return int(self.image.shape[1]), int(self.image.shape[2])
+        """Height and width in pixels; a signal is one pixel high, of a volume a slice counts."""
+        height = self.image.shape[-2] if self.image.ndim > 2 else 1
+        return int(height), int(self.image.shape[-1])
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B pictures of one size.
+    """B pictures, signals or volumes of one size.
 
-    `images` uint8 [B, C, H, W]; `frames` lead back to the original pictures; `names` are their
-    paths. In a batch for training the `targets` belong to the network's input (boxes in its pixels,
-    masks of its size), in one for evaluation to the original pictures, where they are scored.
+    `images` uint8 [B, C, H, W], or float32 [B, C, *size]; `frames` lead back to the original
+    pictures; `names` are their paths. In a batch for training the `targets` belong to the network's
+    input (boxes in its pixels, masks of its size), in one for evaluation to the original pictures,
+    where they are scored.
     """
 
     images: Tensor
@@ -61,10 +63,13 @@ class Batch:
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if self.images.ndim != 4 or self.images.dtype != torch.uint8:
+        picture = self.images.dtype == torch.uint8 and self.images.ndim == 4
+        measured = self.images.dtype == torch.float32 and 3 <= self.images.ndim <= 5
+        if not picture and not measured:
             raise ShapeError(
                 f"images must be uint8 of shape (B, C, H, W), not {self.images.dtype} of shape "
-                f"{tuple(self.images.shape)}"
+                f"{tuple(self.images.shape)}",
+                expected="that, or float32 of shape (B, C, L), (B, C, H, W) or (B, C, D, H, W)",
             )
         count = len(self.images)
         for field in ("targets", "frames", "names"):

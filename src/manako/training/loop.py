@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from manako.config.settings import Precision, Settings
 from manako.console.progress import track
-from manako.data.loader import Order, SampleSource, training_batches
+from manako.data.loader import AnyPreparation, Order, SampleSource, training_batches
 from manako.data.order import steps_per_epoch
-from manako.data.preparation import Preparation
 from manako.data.transforms import Mixing, Pipeline
 from manako.data.workers import Batches
 from manako.errors import NumericError, Stopped
@@ -48,7 +47,7 @@ class Parts:
     task: Task
     source: SampleSource
     pipeline: Pipeline
-    preparation: Preparation
+    preparation: AnyPreparation
     validate: Callable[[nn.Module], Scores]
     checkpoints: Checkpoints
     journal: Journal

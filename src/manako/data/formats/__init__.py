@@ -17,10 +17,11 @@ from manako.data.formats.mask_pairs import MaskPairs
 from manako.data.formats.pascal_voc import PascalVoc
 from manako.data.formats.protocol import Format
 from manako.data.formats.tables import KINDS, Tables, read_table
+from manako.data.formats.uea import UeaSeries
 from manako.data.names import listed, suffix
 from manako.errors import DataError
 
-FORMATS: tuple[Format, ...] = (PascalVoc(), MaskPairs(), Tables(), ClassFolders())
+FORMATS: tuple[Format, ...] = (PascalVoc(), MaskPairs(), UeaSeries(), Tables(), ClassFolders())
 """Every layout that can be read; those with folders of fixed names are tried first."""
 
 __all__ = ["FORMATS", "Format", "read_dataset"]

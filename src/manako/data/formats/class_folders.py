@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from manako.data.dataset import Dataset, Item
+from manako.data.dataset import Dataset, Holds, Item
 from manako.data.files import FileTree
 from manako.data.names import WHOLE, composed, is_picture, listed, split_name, suffix
+from manako.data.signals.addresses import is_signal
 from manako.errors import DataError
 from manako.structures import ClassTarget
+
+Wanted = Callable[[str], bool]
 
 _OTHER_FOLDERS = frozenset({"images", "masks", "labels", "JPEGImages", "Annotations"})
 """Names of folders in other layouts, which are not classes."""
@@ -20,7 +24,8 @@ class ClassFolders:
     """`train/cat/1.jpg`, or `cat/1.jpg` to be split by manako; folders in a class folder are fine.
 
     The class is the name of the folder, whatever lies below it. Pictures outside class folders,
-    other files and empty class folders are named in the notes.
+    other files and empty class folders are named in the notes. Where there is no picture at all,
+    signals and volumes are looked for (.wav, .csv, .tsv, .npy, .nii, .nii.gz).
     """
 
     name: str = "class folders"
@@ -28,12 +33,14 @@ class ClassFolders:
 
     def read(self, files: FileTree) -> Dataset | None:
         """The data set, None without class folders. Errors: DataError for a doubled split."""
+        holds: Holds = "pictures" if any(map(is_picture, files.paths)) else "signals"
+        wanted = is_picture if holds == "pictures" else is_signal
         splits = _split_folders(files)
         found: dict[str, list[tuple[str, str]]] = defaultdict(list)
         left_out: list[str] = []
         for path in files.paths:
             split, class_name = _place(path, splits)
-            if class_name and is_picture(path):
+            if class_name and wanted(path):
                 found[split].append((path, class_name))
             else:
                 left_out.append(path)
@@ -52,10 +59,11 @@ class ClassFolders:
             files=files,
             format=self.name,
             notes=(
-                *_left_out_notes(left_out),
-                *_empty_notes(files, splits),
+                *_left_out_notes(left_out, wanted, holds),
+                *_empty_notes(files, splits, wanted),
                 *_depth_notes(splits, found),
             ),
+            holds=holds,
         )
 
 
@@ -102,26 +110,26 @@ def _place(path: str, splits: dict[str, str]) -> tuple[str, str]:
     return splits[parts[0]], composed(parts[1])
 
 
-def _left_out_notes(paths: list[str]) -> list[str]:
-    pictures = [path for path in paths if is_picture(path)]
-    others = Counter(suffix(path) or "without ending" for path in paths if not is_picture(path))
+def _left_out_notes(paths: list[str], wanted: Wanted, holds: Holds) -> list[str]:
+    pictures = [path for path in paths if wanted(path)]
+    others = Counter(suffix(path) or "without ending" for path in paths if not wanted(path))
     notes = []
     if pictures:
         notes.append(
-            f"{len(pictures):,} pictures lie outside the class folders and are left out: "
+            f"{len(pictures):,} {holds} lie outside the class folders and are left out: "
             f"{listed(pictures, 3)}"
         )
     if others:
         kinds = listed([f"{count:,} {kind}" for kind, count in others.most_common()])
-        notes.append(f"files that are not pictures are left out: {kinds}")
+        notes.append(f"files that are not {holds} are left out: {kinds}")
     return notes
 
 
-def _empty_notes(files: FileTree, splits: dict[str, str]) -> list[str]:
+def _empty_notes(files: FileTree, splits: dict[str, str], wanted: Wanted) -> list[str]:
     """A folder of files that are all no pictures is no better than an empty one."""
     depth = 2 if splits else 1
     paths = [path for path in files.paths if not splits or path.partition("/")[0] in splits]
-    filled = {_folder(path, depth) for path in paths if is_picture(path)}
+    filled = {_folder(path, depth) for path in paths if wanted(path)}
     others = {_folder(path, depth) for path in paths if path.count("/") >= depth} - filled
     empty = {name for name in files.empty_folders if name.count("/") == depth - 1}
     names = sorted(empty | others)

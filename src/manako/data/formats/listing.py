@@ -15,6 +15,7 @@ from typing import NamedTuple
 from manako.data.dataset import Dataset, Item
 from manako.data.files import FileTree
 from manako.data.names import SPLITS, WHOLE, composed, is_picture, listed, nearest, split_name
+from manako.data.signals.addresses import is_signal
 from manako.errors import DataError
 from manako.structures import ClassTarget, LabelsTarget
 
@@ -160,6 +161,13 @@ def dataset_of(rows: Sequence[Row], files: FileTree, name: str, table: str) -> D
             raise DataError(f"{row.place} has no label", fix="fill it in")
         split = split_name(row.path.partition("/")[0]) if by_folder else _split(row, rows[0])
         splits[split or WHOLE].append(Item(row.path, truth, row.group))
+    signals = [is_signal(row.path) for row in rows]
+    if any(signals) and not all(signals):
+        odd = rows[signals.index(not signals[0])]
+        raise DataError(
+            f"{odd.place} names {odd.path}, and the lines before it files of another kind",
+            expected="pictures, or signals and volumes, but not both",
+        )
     return Dataset(
         task="multilabel" if several else "classification",
         classes=classes,
@@ -167,6 +175,7 @@ def dataset_of(rows: Sequence[Row], files: FileTree, name: str, table: str) -> D
         files=files,
         format=name,
         notes=(*_notes(rows, files, several), *by_folder),
+        holds="signals" if signals[0] else "pictures",
     )
 
 
@@ -176,6 +185,8 @@ def _found(row: Row, files: FileTree, known: Mapping[str, str]) -> str:
         return row.path
     if composed(row.path) in known:
         return known[composed(row.path)]
+    if any(path.startswith(f"{row.path}/") for path in files.paths):
+        return f"{row.path}/"  # a folder: the slices of a volume
     raise DataError(
         f"{row.place} names {row.path}, which does not exist",
         fix=nearest(row.path, files.paths) or "correct the path or remove the line",

@@ -119,6 +119,13 @@ class RandomErasing:
         return torch.from_numpy(_random_bytes(draws, math.prod(shape)).reshape(shape))
 
 
+def normal_noise(draws: Draws, shape: tuple[int, ...], std: float) -> NDArray[np.float32]:
+    """Normal noise of `std` in that shape; takes two numbers, as `GaussianNoise` does."""
+    places = _random_bytes(draws, 2 * math.prod(shape)).view("<u2").reshape(shape)
+    noise: NDArray[np.float32] = np.float32(std) * _normal_quantiles()[places]
+    return noise
+
+
 def _random_bytes(draws: Draws, count: int) -> NDArray[np.uint8]:
     """`count` random bytes; takes two numbers, the halves of a 64-bit key."""
     high, low = draws.integer(0, 2**32), draws.integer(0, 2**32)
@@ -132,8 +139,21 @@ def _normal_levels(std: float) -> NDArray[np.int16]:
 
     Levels are whole numbers: to round the noise first is to round the sum.
     """
-    places = (torch.arange(2**16, dtype=torch.float64) + 0.5) / 2**16
-    levels = (torch.special.ndtri(places) * std).round().clamp(-255, 255)
+    levels = (_quantiles() * std).round().clamp(-255, 255)
     table: NDArray[np.int16] = levels.to(torch.int16).numpy()
     table.setflags(write=False)
     return table
+
+
+@lru_cache(maxsize=1)
+def _normal_quantiles() -> NDArray[np.float32]:
+    """The same for a deviation of 1, float32 [65536]."""
+    table: NDArray[np.float32] = _quantiles().to(torch.float32).numpy()
+    table.setflags(write=False)
+    return table
+
+
+def _quantiles() -> Tensor:
+    places = (torch.arange(2**16, dtype=torch.float64) + 0.5) / 2**16
+    quantiles: Tensor = torch.special.ndtri(places)
+    return quantiles
