@@ -182,3 +182,12 @@ def test_a_recognizer_refuses_other_signals(heard, blobs):
 def test_the_doctor_says_that_it_looks_at_pictures(tones):
     with pytest.raises(DataError, match="holds signals or volumes, and manako check looks at"):
         manako.check(tones)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("representation", ["waveform", "log-mel"])
+def test_the_pre_flight_sees_signals_as_evaluation_does(tones, tmp_path, capsys, representation):
+    asked = {**QUICK, "preflight": True, "steps": 2000, "save_seconds": 600}
+    asked |= {"representation": representation, "stop_after": 1, "validate_every": 5}
+    manako.train(tones, "resnet20", out=tmp_path / "run", **asked)
+    assert "pre-flight" in capsys.readouterr().err

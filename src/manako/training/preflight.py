@@ -20,6 +20,8 @@ from torch import nn
 
 from manako.config.settings import Settings
 from manako.data.loader import SampleSource
+from manako.data.signals.preparation import SignalPreparation
+from manako.data.signals.transforms import Middle
 from manako.data.transforms import Pipeline, Resize
 from manako.errors import NumericError
 from manako.structures import BoxTargets, ClassTarget, LabelsTarget, Sample, Target
@@ -80,7 +82,7 @@ def preflight(
         settings=_settings(parts.settings, len(pictures), steps),
         task=create_task(parts.settings.task, parts.task.classes),
         source=pictures,
-        pipeline=Pipeline((Resize(parts.settings.size_hw, parts.settings.rule),)),
+        pipeline=_plain(parts),
         processes=Processes(),
         mixing=None,
     )
@@ -98,6 +100,13 @@ def preflight(
             "--no-preflight trains all the same",
         )
     return Preflight("inconclusive", len(pictures), len(losses), start, lowest)
+
+
+def _plain(parts: Parts) -> Pipeline:
+    """What brings samples to the size of the input, and nothing else."""
+    if isinstance(parts.preparation, SignalPreparation):
+        return Pipeline((Middle(parts.preparation),))
+    return Pipeline((Resize(parts.settings.size_hw, parts.settings.rule),))
 
 
 def chosen_pictures(source: SampleSource) -> Sequence[Sample]:

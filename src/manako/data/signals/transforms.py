@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from manako.config.signal_form import SignalForm
 from manako.data.randomness import Draws
-from manako.data.signals.preparation import placed
+from manako.data.signals.preparation import SignalPreparation, placed
 from manako.data.transforms.noise import normal_noise
 from manako.data.transforms.pipeline import Pipeline, Transform
 from manako.errors import UnknownName, UsageError
@@ -114,6 +114,18 @@ class RandomPlace:
         """Takes one number for each side."""
         at = [draws.uniform(0, 1) for _ in self.size]
         return _with(sample, placed(sample.image, self.size, at, self.fill))
+
+
+@dataclass(frozen=True)
+class Middle:
+    """As in evaluation: the middle of what is too long, and filled around what is too short."""
+
+    draws: ClassVar[int] = 0
+    preparation: SignalPreparation
+
+    def __call__(self, sample: Sample, draws: Draws) -> Sample:
+        """Takes no number."""
+        return self.preparation.prepare_sample(sample)[0]
 
 
 @dataclass(frozen=True)
