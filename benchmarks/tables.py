@@ -1,4 +1,4 @@
-"""Write the measured figures into `docs/benchmarks.md` and the README, from `results/*.json`.
+"""Write the measured figures into `docs/benchmarks.md`, from `results/*.json`; some into the README.
 
 With `--check` nothing is written: the exit code tells whether the pages are what the results say.
 """
@@ -19,6 +19,7 @@ THROUGHPUT = {
 }
 TRANSFER_WAYS = ("head", "last-stage", "frozen-norms", "everything", "scratch")
 PIPELINE = {"first_epoch": "first epoch (decoded and kept)", "cached": "later epochs"}
+Section = tuple[str, tuple[str, ...], list[tuple[str, ...]]]  # title, columns, rows
 MARKS = ("<!-- figures: begin -->", "<!-- figures: end -->")
 
 
@@ -296,16 +297,18 @@ def trust_rows() -> list[tuple[str, ...]]:
 
 def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [columns, tuple("---" for _ in columns), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    cells = ([cell.replace("|", r"\|") for cell in line] for line in lines)
+    return "\n".join("| " + " | ".join(line) + " |" for line in cells)
 
 
-def figures() -> str:
+def headlines() -> list[Section]:
+    """What the README quotes."""
     machine = next((one["machine"] for one in map(result, ("cifar10", "startup")) if one), {})
     where = (
         f"{machine.get('cores', '?')} cores of {machine.get('processor', '?')} with "
         f"{machine.get('instructions', '?')}, torch {machine.get('torch', '?')}"
     )
-    sections = [
+    return [
         (
             f"CIFAR-10 (JPEG copy) from scratch, on {where}; three seeds, test accuracy:",
             ("training", "accuracy", "minutes of training"),
@@ -316,6 +319,18 @@ def figures() -> str:
             ("data", "test score", "value (95 %)", "aim", "training", "in all", "command"),
             training_rows(),
         ),
+        (
+            "Speed beside torchvision in plain torch, both in one run:",
+            ("what", "manako", "the other", "ratio", "command"),
+            speed_rows(),
+        ),
+        ("Trust:", ("what", "measured", "command"), trust_rows()),
+    ]
+
+
+def details() -> list[Section]:
+    """What stands on the page alone."""
+    return [
         (
             "One network of every family on CIFAR-10 (JPEG copy), eight minutes each, everything "
             "included (`make bench-families`); test accuracy:",
@@ -329,14 +344,10 @@ def figures() -> str:
             transfer_rows(),
         ),
         (
-            "Fifteen katakana, twelve writers to train and eight others to test, five seeds:",
+            "Fifteen katakana, twelve writers to train and eight others to test, five seeds "
+            "(`make bench-characters`):",
             ("augmentation", "options", "test accuracy", "each seed"),
             character_rows(),
-        ),
-        (
-            "Speed beside torchvision in plain torch, both in one run:",
-            ("what", "manako", "the other", "ratio", "command"),
-            speed_rows(),
         ),
         (
             "Networks beside the library's own in float32, in one run (`make bench-backbones`); "
@@ -358,24 +369,30 @@ def figures() -> str:
             ("data", "measured", "of", "published"),
             signal_rows(),
         ),
-        ("Trust:", ("what", "measured", "command"), trust_rows()),
     ]
+
+
+def figures(sections: list[Section]) -> str:
     return "\n\n".join(
         f"{title}\n\n{table(columns, rows)}" for title, columns, rows in sections if rows
     )
 
 
-def updated(page: Path) -> str:
+def updated(page: Path, sections: list[Section]) -> str:
     text = page.read_text(encoding="utf-8")
     before, rest = text.split(MARKS[0])
     _, after = rest.split(MARKS[1])
-    return f"{before}{MARKS[0]}\n{figures()}\n{MARKS[1]}{after}"
+    return f"{before}{MARKS[0]}\n{figures(sections)}\n{MARKS[1]}{after}"
 
 
 if __name__ == "__main__":
     stale = []
-    for page in (ROOT / "README.md", ROOT / "docs" / "benchmarks.md"):
-        text = updated(page)
+    pages = {
+        ROOT / "README.md": headlines(),
+        ROOT / "docs" / "benchmarks.md": headlines() + details(),
+    }
+    for page, sections in pages.items():
+        text = updated(page, sections)
         if text != page.read_text(encoding="utf-8"):
             stale.append(page.name)
             if "--check" not in sys.argv:
