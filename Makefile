@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 PROOFS := bench-cifar10 bench-mnist bench-fashion bench-clothing bench-characters bench-bccd \
   bench-camvid bench-families bench-wrn bench-transfer bench-throughput bench-backbones \
-  bench-input bench-textbook bench-signals parity-all trust-kill trust-crashpoints trust-offline trust-images \
+  bench-input bench-textbook bench-scaling bench-signals parity-all trust-kill trust-crashpoints trust-offline trust-images \
   trust-agreement bench-startup
 
 .DEFAULT_GOAL := help
@@ -89,6 +89,9 @@ parity-all: setup ## every network against every library that has it
 
 bench-textbook: setup ## the textbook's convolution beside loops and PyTorch; its network on MNIST
 	$(RUN) benchmarks/textbook.py
+
+bench-scaling: setup ## compound scaling of a small network on CIFAR-10, 42 minutes
+	$(RUN) benchmarks/scaling.py
 
 bench-signals: setup ## spoken digits and series of several channels, in one and two dimensions
 	$(RUN) benchmarks/signals.py

@@ -197,3 +197,5 @@ def test_what_cannot_be_counted_is_refused():
         arithmetic(nn.Conv2d(3, 1, 1), input_size=(8, 8), num_classes=3)
     with pytest.raises(ShapeError):
         arithmetic("resnet18", input_size=(8, 0))
+    with pytest.raises(ShapeError, match="a size of 2 sides for a network of 1 dim"):
+        arithmetic("resnet18", input_size=(64, 64), dims=1)

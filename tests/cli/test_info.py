@@ -68,7 +68,7 @@ def test_another_size_and_other_channels_and_classes_are_counted(capsys):
     assert run(["info", "resnet18", *options]) == 0
     facts = json.loads(capsys.readouterr().out)
 
-    assert facts["input"] == "1x64x96"
+    assert facts["input"] == [1, 64, 96]
     assert facts["parameters"] == 11_689_512 - 64 * 2 * 49 - 995 * 513
     assert facts["layers"][0]["output"] == [64, 32, 48]
 
@@ -102,3 +102,16 @@ def test_layers_are_drawn(suffix, tmp_path, capsys):
 def test_a_picture_of_another_kind_is_refused(tmp_path, capsys):
     assert run(["info", "resnet20", "--plot", str(tmp_path / "layers.txt")]) == 2
     assert "layers.txt is no picture" in capsys.readouterr().err
+
+
+def test_a_network_for_signals_or_volumes_is_counted_with_its_own_windows(capsys):
+    def first_of(*arguments):
+        assert run(["info", "resnet18", "--channels", "1", *arguments, "--json"]) == 0
+        facts = json.loads(capsys.readouterr().out)
+        return facts["input"], facts["layers"][0]["output"], facts["layers"][0]["params"]
+
+    assert first_of("--dims", "1", "--imgsz", "8000") == ([1, 8000], [64, 4000], 7 * 64)
+    assert first_of("--dims", "3", "--imgsz", "64") == ([1, 64, 64, 64], [64, 32, 32, 32], 343 * 64)
+    assert first_of("--dims", "3", "--imgsz", "32x64x64")[1] == [64, 16, 32, 32]
+    assert run(["info", "vit_b_16", "--dims", "1"]) == 2
+    assert "vit_b_16 is not known for 1 dim" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from manako.arithmetic.figures import Arithmetic, Given, Layer
-from manako.errors import UsageError
+from manako.errors import ShapeError, UsageError
 from manako.models.dimensions import Dimensions
 from manako.models.protocols import FixedSize, WholeModel
 from manako.models.receptive_field import Field, fields_of_layers
@@ -51,6 +51,11 @@ def arithmetic(
     if isinstance(network, str):
         info = model_info(network)
         input_size = input_size or (info.size_hw if dims == 2 else info.size_hw[:1] * dims)
+        if len(input_size) != dims:
+            raise ShapeError(
+                f"a size of {len(input_size)} sides for a network of {dims} dimensions",
+                expected="as many sides as dims",
+            )
         in_channels = in_channels or info.in_channels
         with torch.device("meta"):
             network = create_model(

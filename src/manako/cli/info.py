@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 def info(
     name: Annotated[str, typer.Argument(help="A name from `manako models`.")],
     imgsz: Annotated[
-        str | None, typer.Option(help="Side in pixels, or HEIGHTxWIDTH.", metavar="SIZE")
+        str | None, typer.Option(help="One side for all, or each, as in 360x480.", metavar="SIZE")
     ] = None,
+    dims: Annotated[
+        int, typer.Option(min=1, max=3, help="2 for pictures, 1 for signals, 3 for volumes.")
+    ] = 2,
     channels: Annotated[int | None, typer.Option(min=1, help="3 for RGB, 1 for grey.")] = None,
     classes: Annotated[int | None, typer.Option(min=1, help="How many classes.")] = None,
     model_option: Annotated[
@@ -35,15 +38,14 @@ def info(
 ) -> None:
     """Show a model's task, paper, weights and their terms, and what it costs, layer by layer."""
     from manako.arithmetic import arithmetic
-    from manako.config import parse_size
     from manako.console.messages import print_json, print_table, print_text, say
     from manako.models.zoo import model_info
 
     facts = model_info(name)
-    options: dict[str, Any] = dict(parse_options(model_option) or {})
+    options: dict[str, Any] = {"dims": dims, **(parse_options(model_option) or {})}
     cost = arithmetic(
         name,
-        input_size=parse_size(imgsz) if imgsz else None,
+        input_size=_sides(imgsz, dims) if imgsz else None,
         in_channels=channels,
         num_classes=classes,
         **options,
@@ -52,7 +54,7 @@ def info(
     if plot is not None:
         from manako.reports.network_plot import plot_network
 
-        plot_network(plot, f"{name}, {_times(cost.input)}", layers)
+        plot_network(plot, f"{name}, {_text(cost.input)}", layers)
         say(f"drawn: {plot}")
     values = _facts(facts, cost, classes)
     if json:
@@ -69,6 +71,13 @@ def info(
     )
 
 
+def _sides(text: str, dims: int) -> tuple[int, ...]:
+    from manako.config import parse_sides
+
+    sides = parse_sides(text)
+    return sides * dims if len(sides) == 1 else sides
+
+
 def _facts(facts: ModelInfo, cost: Arithmetic, classes: int | None) -> dict[str, object]:
     return {
         "name": facts.name,
@@ -80,7 +89,7 @@ def _facts(facts: ModelInfo, cost: Arithmetic, classes: int | None) -> dict[str,
         "multiply_adds": cost.macs,
         "kept_bytes_of_a_picture_in_training": cost.kept_bytes,
         "receptive_field_pixels": facts.receptive_field,
-        "input": _times(cost.input),
+        "input": cost.input,
         "least_side_pixels": facts.least_side,
         "classes": classes or facts.num_classes,
         "options": dict(facts.options),
@@ -106,15 +115,11 @@ def _cells(layer: Layer) -> tuple[Any, ...]:
     return (
         layer.name,
         layer.kind,
-        _times(layer.output),
+        _text(layer.output),
         *(number or None for number in numbers),
         layer.stride,
         seen,
     )
-
-
-def _times(size: tuple[int, ...]) -> str:
-    return "x".join(map(str, size))
 
 
 def _text(value: object) -> str:
@@ -122,6 +127,8 @@ def _text(value: object) -> str:
         return "all of the picture"
     if isinstance(value, dict):
         return ", ".join(f"{name}={one}" for name, one in value.items()) or "none"
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from manako.errors import UsageError
 
@@ -40,10 +41,10 @@ def parse_sides(text: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
-def format_size(size_hw: tuple[int, int]) -> str:
-    """A size for people, height first.
+def format_size(size: Iterable[int]) -> str:
+    """A size for people, as `parse_size` and `parse_sides` read it: of a picture, height first.
 
     >>> format_size((360, 480))
     '360x480'
     """
-    return f"{size_hw[0]}x{size_hw[1]}"
+    return "x".join(map(str, size))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from manako.config import format_size
 from manako.config.settings import Asked
 from manako.config.signal_form import KIND_DIMS, Kind, SignalForm
 from manako.console.messages import warn
@@ -37,8 +38,8 @@ def default_signal_model(look: SignalLook) -> tuple[str, str]:
     """A model for such signals, and why."""
     longest = max(look.size)
     if longest <= (SMALL_VOLUME if look.kind == "volumes" else SMALL_SIGNAL):
-        return "resnet20", f"the {look.kind} are small ({_times(look.size)})"
-    return "resnet18", f"the {look.kind} are of {_times(look.size)}"
+        return "resnet20", f"the {look.kind} are small ({format_size(look.size)})"
+    return "resnet18", f"the {look.kind} are of {format_size(look.size)}"
 
 
 def choose_signal(choices: Choices, asked: Asked, look: SignalLook) -> None:
@@ -94,14 +95,14 @@ def _form(choices: Choices, asked: Asked, look: SignalLook) -> tuple[SignalForm,
         form = form.model_copy(update={"mel_window": window, "mel_step": step})
         size = (MelForm(window, step, min(MEL_BANDS, window // 2)).bands, size[0] // step + 1)
     least = _least_side(choices.values["model"], look.channels, KIND_DIMS[kind])
-    why = f"nine of ten {look.kind} are of up to {_times(look.size)}"
+    why = f"nine of ten {look.kind} are of up to {format_size(look.size)}"
     if asked.signal_size is None:
         size = tuple(max(least, math.ceil(side / _MULTIPLE) * _MULTIPLE) for side in size)
     else:
         size, why = asked.signal_size, "asked"
         if len(size) != KIND_DIMS[kind] or min(size) < least:
             raise UsageError(
-                f"a size of {_times(size)} cannot be used for {kind}",
+                f"a size of {format_size(size)} cannot be used for {kind}",
                 expected=f"{KIND_DIMS[kind]} of {least} or more",
             )
     return form.model_copy(update={"size": size}), why
@@ -149,7 +150,3 @@ def check_signals(dataset: Dataset, asked: Asked) -> None:
             fix="leave the copies out with --exclude FILE; or go on with --allow-leakage",
         )
     warn(f"{what}{listed(names, 2)}; scores will be too good")
-
-
-def _times(size: tuple[int, ...]) -> str:
-    return "x".join(map(str, size))
