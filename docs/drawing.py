@@ -20,17 +20,14 @@ def figure(width: float, height: float, rows: int = 1, columns: int = 1, **how: 
     return made, made.subplots(rows, columns, **how)
 
 
-def grid(axes: Axes, values: np.ndarray, title: str = "", *, fill: str | None = None) -> None:
+def grid(axes: Axes, values: np.ndarray, title: str = "") -> None:
     """The numbers of a matrix in cells, darker where they are larger."""
     values = np.asarray(values)
     shade = values.astype(float)
-    if fill is None:
-        axes.imshow(shade, cmap="Blues", vmin=shade.min() - 1, vmax=shade.max() + np.ptp(shade) + 1)
-    else:
-        axes.imshow(np.zeros(values.shape), cmap="Greys", vmin=0, vmax=1)
+    axes.imshow(shade, cmap="Blues", vmin=shade.min() - 1, vmax=shade.max() + np.ptp(shade) + 1)
     for row, column in np.ndindex(values.shape):
         text = f"{values[row, column]:g}"
-        axes.text(column, row, text, ha="center", va="center", fontsize=9, color=fill or "black")
+        axes.text(column, row, text, ha="center", va="center", fontsize=9)
     axes.set_xticks(np.arange(-0.5, values.shape[1]), [])
     axes.set_yticks(np.arange(-0.5, values.shape[0]), [])
     axes.grid(color="white", linewidth=1.5)

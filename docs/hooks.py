@@ -47,4 +47,5 @@ def on_page_content(html: str, page: Any, **_: object) -> str:
 
 def _formulas(text: str) -> str:
     text = _BLOCK.sub(lambda found: convert(found[1].strip(), display="block"), text)
-    return _INLINE.sub(lambda found: convert(found[1]), text)
+    # In a <span>: a line that began with <math> would be taken for a paragraph of its own.
+    return _INLINE.sub(lambda found: f"<span>{convert(found[1])}</span>", text)

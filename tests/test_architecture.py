@@ -87,7 +87,9 @@ class Source:
 
 
 def dotted(node: ast.AST) -> str:
-    """`a.b.c` of a name or attribute; what is before an unnamed part is dropped."""
+    """`a.b.c` of a name, attribute or `a.b.c[D]`; what is before an unnamed part is dropped."""
+    if isinstance(node, ast.Subscript):
+        return dotted(node.value)
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
@@ -426,6 +428,7 @@ GOOD = {
     ],
     functions_do_something: [
         ("ops/a.py", "class A(Protocol):\n def f(self): ..."),
+        ("ops/a.py", "class A(Protocol[T]):\n def f(self): ..."),
         ("ops/a.py", "@overload\ndef f(a): ..."),
         ("ops/a.py", "try: x\nexcept NotImplementedError: return None"),
     ],

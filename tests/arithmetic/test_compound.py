@@ -56,8 +56,9 @@ def test_the_largest_that_fits_comes_near_the_limit_and_not_above(rates, limit):
 def test_finer_pictures_keep_their_shape_in_whole_steps():
     base = Base("resnet18", {}, 10, 3, (90, 120))
     found = base.at(Rates(1.0, 1.0, 1.4), 2.0)
-    assert found.size_hw == (176, 236)
-    assert found.cost.input == (3, 176, 236)
+    assert found.size_hw == (178, 236)
+    assert found.cost.input == (3, 178, 236)
+    assert base.at(Rates(1.9, 1.0, 1.0), 1.0).size_hw == (90, 120)
 
 
 def test_a_network_of_one_size_is_made_for_the_new_one():
@@ -67,11 +68,30 @@ def test_a_network_of_one_size_is_made_for_the_new_one():
     assert found.options["size"] == 64
 
 
+def test_pictures_stay_as_large_as_the_network_needs_and_in_its_steps():
+    base = Base("resnet18", {}, 10, 3, (36, 36), least_side=32)
+    assert base.at(EVEN, -2.0).size_hw == (32, 32)
+    patches = Base("vit_b_16", {"size": 128}, 10, 3, (128, 128), least_side=16, multiple=16)
+    for phi in (-2.0, -1.0, 1.0, 2.5):
+        found = patches.at(EVEN, phi)
+        assert found.size_hw[0] % 16 == 0
+        assert found.options["size"] == found.size_hw[0]
+
+
+def test_networks_that_cannot_be_so_thin_are_passed_over():
+    thin = Base("wrn_40_1", {}, 10, 3, (32, 32))
+    assert thin.attempt(Rates(1.0, 1.4, 1.0), -40.0) is None
+    found = largest(thin, Rates(1.0, 1.4, 1.0), lambda one: one.cost.macs <= 60e6)
+    assert 15e6 < found.cost.macs <= 60e6  # from 8 channels to 16 the cost is fourfold
+
+
 def test_nothing_may_fit():
     assert largest(BASE, EVEN, lambda one: False) is None
 
 
 def test_networks_without_factors_are_refused():
     with pytest.raises(UsageError, match="lenet5 cannot be made deeper and wider"):
-        refuse_unscalable("lenet5", ["size"])
-    refuse_unscalable("resnet18", ["width_factor", "depth_factor"])
+        refuse_unscalable("lenet5", ["size"], "classification")
+    with pytest.raises(UsageError, match="choose another, such as ssd_resnet18"):
+        refuse_unscalable("yolo", [], "detection")
+    refuse_unscalable("resnet18", ["width_factor", "depth_factor"], "classification")

@@ -115,3 +115,20 @@ def test_a_network_for_signals_or_volumes_is_counted_with_its_own_windows(capsys
     assert first_of("--dims", "3", "--imgsz", "32x64x64")[1] == [64, 16, 32, 32]
     assert run(["info", "vit_b_16", "--dims", "1"]) == 2
     assert "vit_b_16 is not known for 1 dim" in capsys.readouterr().err
+
+
+def test_facts_are_those_of_the_network_with_its_options(capsys):
+    def facts_with(name, *options):
+        arguments = [part for one in options for part in ("--model-option", one)]
+        assert run(["info", name, *arguments, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    deep = facts_with("resnet18", "depth_factor=2")
+    assert deep["receptive_field_pixels"] == max(
+        layer["receptive_field"] or 0 for layer in deep["layers"]
+    )
+    assert deep["receptive_field_pixels"] > 435
+    assert deep["options"]["depth_factor"] == 2
+    assert facts_with("vit_b_16", "patch=8")["least_side_pixels"] == 8
+    small = facts_with("lenet5", "size=32")
+    assert (small["input"], small["options"]["size"]) == ([1, 32, 32], 32)

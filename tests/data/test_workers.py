@@ -54,6 +54,16 @@ def test_batches_arrive_whole_and_their_images_may_be_written_to():
         batch.images.zero_()
 
 
+@pytest.mark.parametrize("shape", [(2, 1, 9), (2, 1, 4, 5), (2, 3, 4, 5, 6)])
+def test_signals_spectrograms_and_volumes_arrive_whole(shape):
+    batch = Batch(torch.randn(shape), BATCH.targets, BATCH.frames, BATCH.names)
+    with closing(batches_of_workers({0: batch}.__getitem__, [0], 1)) as batches:
+        (received,) = batches
+
+    assert received.images.dtype == torch.float32
+    assert torch.equal(received.images, batch.images)
+
+
 def test_batches_come_in_the_order_asked_for_however_long_each_takes():
     numbered = {
         step: Batch(

@@ -345,9 +345,12 @@ def test_every_entry_says_where_it_comes_from():
 
 
 def test_info_lists_options_and_weights():
-    assert model_info("ssd_resnet18").options == {"size_factor": 3.0, "wide_ratios": False}
-    assert model_info("lenet5").options == {"size": 28, "activation": "tanh"}
     factors = {"width_factor": 1.0, "depth_factor": 1.0}
+    assert model_info("ssd_resnet18").options == {
+        **{"size_factor": 3.0, "wide_ratios": False},
+        **factors,
+    }
+    assert model_info("lenet5").options == {"size": 28, "activation": "tanh"}
     assert model_info("resnet18").options == factors
     assert model_info("resnet50").weights == ("recognizer", "torchvision")
     assert model_info("resnet20").weights == ("recognizer",)
@@ -450,7 +453,7 @@ def test_an_unknown_task_is_refused():
     [
         ("quick32", {"wdth": 8}, r"quick32 has no option 'wdth'\n.*options: width=48, bn_momentum"),
         ("resnet18", {"width": 8}, r"resnet18 has no option 'width'\n.*its options: width_f"),
-        ("preact_resnet110", {"width": 8}, r"has no option 'width'\n.*its options: none"),
+        ("lenet5_paper", {"width": 8}, r"has no option 'width'\n.*its options: none"),
         ("quick32", {"width": "wide"}, r"option width='wide' of quick32: .*valid integer"),
         ("lenet5", {"size": 30}, r"option size=30 of lenet5: .*28 or 32"),
         ("lenet5", {"num_classes": 0}, "num_classes must be 1 or more, not 0"),

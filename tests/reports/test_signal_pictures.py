@@ -34,6 +34,8 @@ def test_the_lowest_band_is_below_and_a_volume_is_cut_three_times():
     drawn = shown(bands)
     assert drawn[0, -1].min() == 255
     assert drawn[0, 0].max() == 0
+    assert shown(torch.randn(1, 4, 1)).shape[1] <= 1600
+    assert shown(torch.randn(1, 8, 90_000)).shape[2] == 1600
     volume = torch.zeros(1, 4, 5, 6)
     volume[0, 2] = 1
     drawn = shown(volume)

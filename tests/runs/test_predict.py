@@ -1,10 +1,9 @@
-"""A user's pictures: found by name, folder and pattern, answered although some cannot be read."""
+"""A user's pictures are answered although some cannot be read."""
 
 from __future__ import annotations
 
 import csv
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +11,11 @@ import torch
 from PIL import Image
 
 from manako.console import progress, set_quiet
-from manako.errors import DataError, UsageError
+from manako.errors import UsageError
 from manako.models.zoo import create_model
 from manako.recognizer import Recognizer, RecognizerSpec
 from manako.reports.answers import Wanted
-from manako.runs.predict import find_pictures, predict_pictures
+from manako.runs.predict import predict_pictures
 from manako.training.precision import seeded
 
 
@@ -38,107 +37,6 @@ def picture(path, number=0, size=(30, 20)):
     pixels = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path)
     return path
-
-
-@pytest.fixture
-def photos(tmp_path):
-    """`a.png`, `b.JPG`, `deep/er/c.png` and files that are no pictures."""
-    root = tmp_path / "photos"
-    for number, name in enumerate(["a.png", "b.JPG", "deep/er/c.png"]):
-        picture(root / name, number)
-    for name in ["notes.txt", ".hidden.png", "__MACOSX/a.png", ".git/d.png", "empty/readme.md"]:
-        (root / name).parent.mkdir(exist_ok=True)
-        (root / name).write_bytes(b"no picture")
-    return root
-
-
-# ---------------------------------------------------------------- finding
-
-
-def names(found, root):
-    return [one.relative_to(root).as_posix() for one in found]
-
-
-def test_a_folder_gives_its_pictures_and_those_below(photos):
-    assert names(find_pictures([photos]), photos) == ["a.png", "b.JPG", "deep/er/c.png"]
-
-
-@pytest.mark.parametrize(
-    ("pattern", "expected"),
-    [
-        ("*.png", ["a.png"]),
-        ("?.*", ["a.png", "b.JPG"]),
-        ("[ab].[pJ]*", ["a.png", "b.JPG"]),
-        ("**/*.png", ["a.png", "deep/er/c.png"]),
-        ("*", ["a.png", "b.JPG", "deep/er/c.png"]),
-        ("**", ["a.png", "b.JPG", "deep/er/c.png"]),
-        ("d*", ["deep/er/c.png"]),
-    ],
-)
-def test_a_pattern_gives_the_pictures_that_it_matches(pattern, expected, photos):
-    assert sorted(names(find_pictures([photos / pattern]), photos)) == expected
-
-
-def test_a_pattern_may_be_relative(photos, monkeypatch):
-    monkeypatch.chdir(photos)
-
-    assert [str(one) for one in find_pictures([Path("*.png"), Path("**/c.*")])] == [
-        "a.png",
-        "deep/er/c.png",
-    ]
-
-
-def test_a_folder_that_is_named_like_a_pattern_is_itself(photos):
-    picture(photos / "odd[1]" / "x.png")
-    picture(photos / "odd1" / "y.png")
-
-    assert names(find_pictures([photos / "odd[1]" / "*.png"]), photos) == ["odd[1]/x.png"]
-    assert names(find_pictures([photos / "odd[0-9]" / "*.png"]), photos) == ["odd1/y.png"]
-
-
-def test_a_step_up_after_a_wildcard_is_no_hidden_name(photos):
-    found = find_pictures([photos / "d*" / ".." / "a.png"])
-
-    assert names(found, photos) == ["deep/../a.png"]
-
-
-@pytest.mark.parametrize("name", ["n" * 300, "n" * 300 + "*", "n" * 300 + "/*.png"])
-def test_a_name_longer_than_any_file_has_is_refused(name, photos):
-    with pytest.raises(DataError, match=r"cannot look at|matches no picture"):
-        find_pictures([photos / name])
-
-
-def test_a_file_is_taken_as_it_is_whatever_its_name(photos):
-    odd = picture(photos / "x[1].png").rename(photos / "x[1]")
-
-    assert find_pictures([odd, photos / "notes.txt"]) == [odd, photos / "notes.txt"]
-
-
-def test_a_picture_that_is_named_twice_is_found_once(photos, monkeypatch):
-    monkeypatch.chdir(photos)
-
-    found = find_pictures(
-        [photos / "a.png", Path("a.png"), photos / "deep" / ".." / "a.png", photos]
-    )
-
-    assert found == [photos / "a.png", photos / "b.JPG", photos / "deep/er/c.png"]
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("no.png", r"there is no file .*no\.png"),
-        ("*.tif", r"the pattern .*\*\.tif matches no picture"),
-        ("empty", "the folder .*empty has no picture in it or below"),
-        ("empty/*", r"the pattern .*empty/\* matches no picture"),
-    ],
-)
-def test_an_input_without_a_picture_is_named(name, message, photos):
-    with pytest.raises(DataError, match=message):
-        find_pictures([photos / "a.png", photos / name])
-
-
-# ---------------------------------------------------------------- answering
 
 
 def damaged(tmp_path, count=7):

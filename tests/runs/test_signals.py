@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -11,9 +13,9 @@ from scipy.io import wavfile
 
 import manako
 from manako.cli.main import run
-from manako.config.settings import Resolved
-from manako.errors import DataError, ShapeError, UsageError
+from manako.errors import DataError, ShapeError, Stopped, UsageError
 from manako.recognizer import load_recognizer
+from manako.training import loop
 
 RATE = 2000
 QUICK = {"steps": 40, "batch": 8, "preflight": False, "threads": 1, "seed": 0}
@@ -70,11 +72,12 @@ def test_a_waveform_is_learned_and_every_path_gives_the_same_answer(heard, tones
     assert scores.overall["accuracy"].value == heard.headline.overall["accuracy"].value
     paths = sorted((tones / "test").rglob("*.wav"))
     of_paths = recognizer.predict(paths)
-    arrays = [wavfile.read(path)[1].astype(np.float32)[None] / 2**15 for path in paths]
-    of_arrays = recognizer.predict(arrays)
-    assert [one.probabilities.tolist() for one in of_paths] == [
-        one.probabilities.tolist() for one in of_arrays
-    ]
+    stored = [wavfile.read(path)[1] for path in paths]
+    scaled = [samples.astype(np.float32)[None] / 2**15 for samples in stored]
+    for arrays in (stored, scaled):
+        assert [one.probabilities.tolist() for one in of_paths] == [
+            one.probabilities.tolist() for one in recognizer.predict(arrays)
+        ]
 
 
 @pytest.mark.slow
@@ -109,14 +112,25 @@ def test_a_volume_is_learned(blobs, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_that_is_resumed_is_the_same(tones, tmp_path):
-    whole = manako.train(tones, "resnet20", out=tmp_path / "a", **{**QUICK, "steps": 8})
-    again = manako.train(tones, "resnet20", out=tmp_path / "b", **{**QUICK, "steps": 8})
-    for mine, other in zip(
-        whole.recognizer.model.parameters(), again.recognizer.model.parameters(), strict=True
-    ):
-        assert torch.equal(mine, other)
-    assert Resolved.load(whole.folder / "config.yaml").settings == whole.settings
+@pytest.mark.parametrize("representation", ["waveform", "log-mel"])
+def test_a_stopped_run_resumes_to_the_same_bits(tones, tmp_path, monkeypatch, representation):
+    asked = {**QUICK, "steps": 8, "representation": representation}
+    whole = manako.train(tones, "resnet20", out=tmp_path / "whole", workers=2, **asked)
+    real = loop.learn
+
+    def stop_at_three(network, batch, state, parts):
+        if state.progress.step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(network, batch, state, parts)
+
+    monkeypatch.setattr(loop, "learn", stop_at_three)
+    with pytest.raises(Stopped, match="after step 4"):
+        manako.train(tones, "resnet20", out=tmp_path / "parts", **asked)
+    monkeypatch.setattr(loop, "learn", real)
+    resumed = manako.resume(tmp_path / "parts")
+
+    manifests = [(run.folder / "recognizer" / "MANIFEST").read_bytes() for run in (whole, resumed)]
+    assert manifests[0] == manifests[1]
 
 
 def test_what_is_for_pictures_is_refused(tones, tmp_path):
@@ -126,6 +140,10 @@ def test_what_is_for_pictures_is_refused(tones, tmp_path):
         ({"augment": "photo"}, "the augmentation 'photo' is for pictures"),
         ({"signal_size": (8, 8, 8)}, "a size of 8x8x8 cannot be used for log-mel"),
         ({"signal_size": (2, 8)}, "a size of 2x8 cannot be used for log-mel"),
+        ({"augment_options": {"stretch": 0.2}}, "stretch is for waveforms and series, and these"),
+        ({"model": "lenet5"}, "lenet5 takes inputs of 28x28 only, not 32x"),
+        ({"freeze": 90}, "stages"),
+        ({"model": "all_cnn_c", "norm_statistics": "frozen"}, "all_cnn_c has no batch norms"),
         ({"model": "unet"}, "unet is a model for segmentation"),
         ({"model": "vit_b_16", "representation": "waveform"}, "vit_b_16 is not known for 1"),
     )
@@ -179,9 +197,11 @@ def test_a_recognizer_refuses_other_signals(heard, blobs):
         Batch(torch.zeros(1, 1, 8, dtype=torch.float64), (None,), (None,), ("a",))
 
 
-def test_the_doctor_says_that_it_looks_at_pictures(tones):
+def test_the_doctor_says_that_it_looks_at_pictures(tones, capsys):
     with pytest.raises(DataError, match="holds signals or volumes, and manako check looks at"):
         manako.check(tones)
+    assert run(["check", str(tones)]) == 3
+    assert "manako check looks at pictures" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -73,11 +73,14 @@ def test_transposed_convolution_is_that_of_torch(case, extra):
     w = np.swapaxes(w.reshape(how["groups"], -1, *w.shape[1:]), 1, 2)  # [G, C / G, O / G, *k]
     w = w.reshape(x.shape[1], -1, *w.shape[3:])
     stride = tuple(s + 1 for s in how["stride"])  # more than one place is left open
-    sides = geometry(w.shape[2:], stride=stride, padding=how["padding"], dilation=how["dilation"])
-    if min(sides.transposed_size(x.shape[2:], (extra,) * dims)) < 1:
-        return
     how = {**how, "stride": stride}
     b = np.arange(w.shape[1] * how["groups"], dtype=float)
+    covered = geometry(w.shape[2:], padding=how["padding"], dilation=how["dilation"]).covered
+    sides = zip(x.shape[2:], stride, how["padding"], covered, strict=True)
+    if min((n - 1) * s - 2 * p + c + extra for n, s, p, c in sides) < 1:
+        with pytest.raises(ShapeError, match="without padding would have"):
+            convolve_transposed(x, w, b, extra=extra, **how)
+        return
 
     ours = convolve_transposed(x, w, b, extra=extra, **how)
 
@@ -176,6 +179,12 @@ def test_float32_stays_float32():
         (lambda x: convolve(x, np.ones((2, 3, 3, 3)), stride=0), "stride is 0"),
         (lambda x: convolve(x, np.ones((2, 3, 3, 3)), stride=(1, 1, 1)), "stride is .1, 1, 1."),
         (lambda x: convolve_transposed(x, np.ones((2, 3, 3, 3))), "for maps of 3 channels"),
+        (lambda x: convolve(x, np.ones((2, 3, 3, 3)), groups=0), "in 0 groups for maps of 3"),
+        (lambda x: convolve_transposed(x, np.ones((3, 2, 3, 3)), groups=0), "in 0 groups"),
+        (
+            lambda x: convolve_transposed(x, np.ones((3, 2, 3, 3)), np.ones(1)),
+            r"a bias of shape \[1\] for 2 outputs",
+        ),
         (lambda x: col2im(np.ones((4, 4)), x.shape, 3), r"expected: 9 rows of 27"),
         (lambda x: geometry((3, 3)).output_size((5,)), "windows of 2 dimensions on a map of 1"),
     ],

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from manako.errors import UsageError
+from manako.errors import ShapeError, UsageError
 from manako.textbook.gradients import numerical_gradient
 from manako.textbook.layers import (
     Affine,
@@ -58,6 +58,39 @@ def test_gradients_are_those_of_differences(name, training):
         np.testing.assert_allclose(gradient, expected, atol=1e-7)
 
 
+def torch_of(layer, x, name):
+    """What torch makes of the same input: the output, and the same parameters."""
+    copies = (torch.from_numpy(one.copy()) for one in layer.parameters.values())
+    parameters = [one.requires_grad_() for one in copies]
+    match name:
+        case "affine":
+            y = x.flatten(1) @ parameters[0] + parameters[1]
+        case "relu":
+            y = functional.relu(x)
+        case "sigmoid":
+            y = torch.sigmoid(x)
+        case "batch norm of maps" | "batch norm of rows":
+            y = functional.batch_norm(x, None, None, *parameters, training=True)
+        case "layer norm":
+            y = functional.layer_norm(x, x.shape[-1:], *parameters)
+    return y, parameters
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_outputs_and_gradients_are_torchs(name):
+    make, shape = LAYERS[name]
+    layer, x = make(), normal(*shape)
+    tensor = torch.from_numpy(x).requires_grad_()
+    expected, parameters = torch_of(layer, tensor, name)
+    y = layer.forward(x, training=True)
+    np.testing.assert_allclose(y, expected.detach().numpy(), atol=1e-10)
+    dy = normal(*y.shape)
+    expected.backward(torch.from_numpy(dy))
+    np.testing.assert_allclose(layer.backward(dy), tensor.grad.numpy(), atol=1e-10)
+    for ours, theirs in zip(layer.gradients.values(), parameters, strict=True):
+        np.testing.assert_allclose(ours, theirs.grad.numpy(), atol=1e-10)
+
+
 def test_batch_norm_is_torchs_while_training_and_after():
     gamma, beta = normal(3), normal(3)
     ours = BatchNorm(gamma, beta)
@@ -80,14 +113,6 @@ def test_batch_norm_is_torchs_while_training_and_after():
     np.testing.assert_allclose(ours.forward(x), expected, atol=1e-10)
 
 
-def test_layer_norm_is_torchs():
-    gamma, beta, x = normal(6), normal(6), normal(2, 4, 6)
-    expected = functional.layer_norm(
-        torch.from_numpy(x), (6,), torch.from_numpy(gamma), torch.from_numpy(beta)
-    )
-    np.testing.assert_allclose(LayerNorm(gamma, beta).forward(x), expected.numpy(), atol=1e-10)
-
-
 def test_sigmoid_does_not_overflow():
     assert Sigmoid().forward(np.array([-1e4, 0.0, 1e4])).tolist() == [0.0, 0.5, 1.0]
 
@@ -108,6 +133,13 @@ def test_weights_start_so_that_relu_keeps_the_size():
     weights = he_normal((500, 20, 3, 3), np.random.default_rng(0))
     assert weights.dtype == np.float32
     assert weights.std() == pytest.approx((2 / 180) ** 0.5, rel=0.01)
+
+
+def test_what_cannot_be_is_refused():
+    with pytest.raises(UsageError, match="dropout of 1"):
+        Dropout(1.0, np.random.default_rng(0))
+    with pytest.raises(ShapeError, match="batch norm of one value a channel"):
+        BatchNorm(np.ones(3), np.zeros(3)).forward(np.ones((1, 3)), training=True)
 
 
 def test_differences_need_float64():

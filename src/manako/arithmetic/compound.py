@@ -17,12 +17,19 @@ from typing import Any
 from manako.arithmetic.counting import arithmetic
 from manako.arithmetic.figures import Arithmetic
 from manako.errors import UsageError
+from manako.models.entry import Task
 
 PRODUCT, TOLERANCE = 2.0, 0.1
 STEP = 0.05
 LEAST_PHI, MOST_PHI = -4.0, 8.0
 PHI_STEPS = 11  # halvings: the last is 0.006 wide
 SIDE_MULTIPLE = 4  # pixels
+
+EXAMPLES: dict[Task, str] = {
+    "classification": "resnet18, efficientnet_b0 or convnext_tiny",
+    "detection": "ssd_resnet18",
+}
+"""Models that can be scaled; those for segmentation cannot."""
 
 Options = dict[str, Any]
 
@@ -60,25 +67,26 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Base:
-    """The network that is scaled: its name, its own options, and what it sees."""
+    """The network that is scaled: its name, its own options, and what it sees.
+
+    Its pictures have sides from `least_side` on that are multiples of `multiple`.
+    """
 
     model: str
     options: Options
     num_classes: int
     in_channels: int
     size_hw: tuple[int, int]
+    least_side: int = 1
+    multiple: int = 1
 
     def at(self, rates: Rates, phi: float) -> Scaled:
-        """The network of coefficient `phi`."""
+        """The network of coefficient `phi`. Raises UsageError where it cannot be made so small."""
         factors: Options = {
             "depth_factor": round(rates.depth**phi, 4),
             "width_factor": round(rates.width**phi, 4),
         }
-        finer = rates.resolution**phi
-        height, width = (
-            max(1, round(side * finer / SIDE_MULTIPLE)) * SIDE_MULTIPLE if phi else side
-            for side in self.size_hw
-        )
+        height, width = (self._side(side, rates.resolution**phi) for side in self.size_hw)
         options = self.options | factors
         if "size" in self.options:  # a network that is made for one size
             options["size"] = height
@@ -87,9 +95,22 @@ class Base:
             input_size=(height, width),
             in_channels=self.in_channels,
             num_classes=self.num_classes,
+            fields=False,
             **options,
         )
         return Scaled(rates, phi, options, (height, width), cost)
+
+    def attempt(self, rates: Rates, phi: float) -> Scaled | None:
+        """The network of coefficient `phi`, None where it cannot be made so small."""
+        try:
+            return self.at(rates, phi)
+        except UsageError:
+            return None
+
+    def _side(self, side: int, finer: float) -> int:
+        step = math.lcm(self.multiple, SIDE_MULTIPLE)
+        most_taken_away = (side - self.least_side) // step
+        return side + max(-most_taken_away, round(side * (finer - 1) / step)) * step
 
 
 def grid(step: float = STEP) -> list[Rates]:
@@ -124,19 +145,22 @@ def largest(base: Base, rates: Rates, fits: Callable[[Scaled], bool]) -> Scaled 
     best = None
     for _ in range(PHI_STEPS):
         phi = (low + high) / 2
-        found = base.at(rates, phi)
-        if fits(found):
+        found = base.attempt(rates, phi)
+        if found is None and phi < 0:
+            low = phi  # too small to be
+        elif found is not None and fits(found):
             low, best = phi, found
         else:
             high = phi
     return best
 
 
-def refuse_unscalable(model: str, options: Sequence[str]) -> None:
+def refuse_unscalable(model: str, options: Sequence[str], task: Task) -> None:
     """Raise UsageError for a model whose options have no factors."""
     if not {"depth_factor", "width_factor"} <= set(options):
+        example = EXAMPLES.get(task)
         raise UsageError(
             f"{model} cannot be made deeper and wider by factors",
             expected="a model with the options depth_factor and width_factor",
-            fix="choose another, such as resnet18, efficientnet_b0 or convnext_tiny",
+            fix=f"choose another, such as {example}" if example else "",
         )

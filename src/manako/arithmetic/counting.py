@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -28,6 +30,7 @@ def arithmetic(
     in_channels: int | None = None,
     num_classes: int | None = None,
     dims: Dimensions = 2,
+    fields: bool = True,
     **options: Any,
 ) -> Arithmetic:
     """The figures of a network for one picture.
@@ -39,11 +42,12 @@ def arithmetic(
         in_channels: 3 by default, or those that a named model is made for.
         num_classes: of a named model; those of its reference by default.
         dims: of a named model; see `create_model`.
+        fields: whether strides and receptive fields are found, too, which takes longest.
         options: of a named model.
 
     Raises:
         UnknownName, UsageError: no such name or option; a network without name or `input_size`.
-        ShapeError: a size that the network does not take.
+        ShapeError: a size, or a number of channels, that the network does not take.
 
     >>> arithmetic("resnet18", input_size=(448, 448)).macs, arithmetic("resnet18").macs
     (7254757376, 1814073344)
@@ -70,13 +74,23 @@ def arithmetic(
             "a network was given with num_classes or options, or without a size",
             expected="input_size=(height, width), and the network as it is",
         )
+    params = _own_params(network)  # now: on another device, weights that are one become two
     # A copy, so that the network stays where it is and as it is.
-    return _measure(copy.deepcopy(network).to("meta"), (in_channels or 3, *input_size))
+    network = copy.deepcopy(network).to("meta")
+    return _measure(network, (in_channels or 3, *input_size), params, with_fields=fields)
 
 
-def _measure(network: nn.Module, shape: tuple[int, ...]) -> Arithmetic:
-    outputs, macs = _predicted(network.eval(), torch.zeros(1, *shape, device="meta"))
-    fields = _fields(network, shape)
+def _measure(
+    network: nn.Module, shape: tuple[int, ...], params: Mapping[str, int], *, with_fields: bool
+) -> Arithmetic:
+    try:
+        outputs, macs = _predicted(network.eval(), torch.zeros(1, *shape, device="meta"))
+    except RuntimeError as error:  # of torch, whose words tell little to who gave a size
+        raise ShapeError(
+            f"the network cannot take an input of {' x '.join(map(str, shape))} ({error})",
+            expected="the channels and sides that it is made for",
+        ) from error
+    fields = _fields(network, shape) if with_fields else {}
     kept = _kept(network.train(), torch.zeros(BATCH, *shape, device="meta"))
     given = {
         name: Given(output, *((fields[name].stride, fields[name].side) if name in fields else ()))
@@ -88,7 +102,7 @@ def _measure(network: nn.Module, shape: tuple[int, ...]) -> Arithmetic:
         name: Layer(
             name=name or type(network).__name__,
             kind=kind_of(modules[name]),
-            params=_own_params(modules[name]),
+            params=params[name],
             macs=macs.get(name, 0),
             kept_bytes=kept.get(name, 0) // BATCH,
             **vars(given.get(name, Given())),
@@ -113,10 +127,12 @@ def kind_of(module: nn.Module) -> str:
     >>> kind_of(nn.Conv2d(8, 8, 3, stride=2, groups=8))
     'Conv2d 3x3 /2 groups 8'
     """
-    parts = [type(module).__name__]
+    name = type(module).__name__
+    parts = [name]
     kernel, stride = getattr(module, "kernel_size", None), getattr(module, "stride", None)
     if isinstance(kernel, int):
-        kernel, stride = (kernel,) * 2, (stride,) * 2
+        sides = int(name[-2]) if name.endswith(("1d", "3d")) else 2
+        kernel, stride = (kernel,) * sides, (stride,) * sides
     if isinstance(kernel, tuple):
         parts.append("x".join(map(str, kernel)))
         if isinstance(stride, tuple) and max(stride) > 1:
@@ -131,29 +147,30 @@ def _predicted(
 ) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
     """The output's shape and the multiply-adds of each module, without those of its children."""
     outputs: dict[str, tuple[int, ...]] = {}
+    macs: Counter[str] = Counter()
+    counter = FlopCounterMode(display=False)
+    counted = 0
+
+    def charge(path: list[str]) -> None:
+        """What was computed since the last module began or ended is the innermost one's."""
+        nonlocal counted
+        total = counter.get_total_flops() // 2
+        if path:
+            macs[path[-1]] += total - counted
+        counted = total
 
     def note(name: str, output: Any) -> None:
+        outputs.pop(name, None)  # a module that is called again stands where it is called last
         outputs[name] = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
 
-    counter = FlopCounterMode(display=False)
-    with torch.no_grad(), after_each_module(network, note), counter:
+    with (
+        torch.no_grad(),
+        counter,
+        after_each_module(network, note),
+        inside_modules(network, charge),
+    ):
         network(images)
-    counts = {name: sum(of.values()) // 2 for name, of in counter.get_flop_counts().items()}
-    root = type(network).__name__
-    macs = {name: counts.get(f"{root}.{name}" if name else root, 0) for name in outputs}
-    return outputs, _without_children(macs)
-
-
-def _without_children(totals: dict[str, int]) -> dict[str, int]:
-    """What of each module's total is not its children's."""
-    own = dict(totals)
-    for name, total in totals.items():
-        parent = name.rpartition(".")[0]
-        while parent and parent not in own:  # a list of modules is never called itself
-            parent = parent.rpartition(".")[0]
-        if name:
-            own[parent] -= total
-    return own
+    return outputs, macs
 
 
 def _kept(network: nn.Module, images: Tensor) -> dict[str, int]:
@@ -190,5 +207,12 @@ def _fields(network: nn.Module, shape: tuple[int, ...]) -> dict[str, Field]:
     )
 
 
-def _own_params(module: nn.Module) -> int:
-    return sum(one.numel() for one in module.parameters(recurse=False))
+def _own_params(network: nn.Module) -> dict[str, int]:
+    """The weights of each module without its children's; those in several places in the first."""
+    known: set[int] = set()
+    own: dict[str, int] = {}
+    for name, module in network.named_modules():
+        new = [one for one in module.parameters(recurse=False) if id(one) not in known]
+        known.update(map(id, new))
+        own[name] = sum(one.numel() for one in new)
+    return own

@@ -22,6 +22,9 @@ class Layer:
         stride: the pixels between neighbouring units of its map, None where it gives no map.
         receptive_field: the side in pixels of the square that one of its units can see in an
             endless picture; None where it gives no map, or its units see all of it.
+
+    A layer that is used several times has the output, stride and field of its last use, and the
+    multiply-adds of all.
     """
 
     name: str

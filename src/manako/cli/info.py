@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -12,6 +12,7 @@ from manako.cli.options import Json, parse_options
 
 if TYPE_CHECKING:
     from manako.arithmetic import Arithmetic, Layer
+    from manako.models.dimensions import Dimensions
     from manako.models.zoo import ModelInfo
 
 
@@ -37,26 +38,32 @@ def info(
     json: Json = False,
 ) -> None:
     """Show a model's task, paper, weights and their terms, and what it costs, layer by layer."""
+    import torch
+
     from manako.arithmetic import arithmetic
     from manako.console.messages import print_json, print_table, print_text, say
-    from manako.models.zoo import model_info
+    from manako.models.zoo import create_model, model_info
 
     facts = model_info(name)
-    options: dict[str, Any] = {"dims": dims, **(parse_options(model_option) or {})}
-    cost = arithmetic(
-        name,
-        input_size=_sides(imgsz, dims) if imgsz else None,
-        in_channels=channels,
-        num_classes=classes,
-        **options,
-    )
+    options: dict[str, Any] = dict(parse_options(model_option) or {})
+    channels = channels or facts.in_channels
+    with torch.device("meta"):
+        network: Any = create_model(
+            name,
+            num_classes=classes or facts.num_classes,
+            in_channels=channels,
+            dims=cast("Dimensions", dims),
+            **options,
+        ).eval()
+    size = _size(imgsz, dims, getattr(network, "fixed_size_hw", facts.size_hw))
+    cost = arithmetic(network, input_size=size, in_channels=channels)
     layers = cost.grouped(depth)
     if plot is not None:
         from manako.reports.network_plot import plot_network
 
         plot_network(plot, f"{name}, {_text(cost.input)}", layers)
         say(f"drawn: {plot}")
-    values = _facts(facts, cost, classes)
+    values = _facts(facts, cost, network, classes=classes or facts.num_classes, options=options)
     if json:
         public = [vars(one) for one in facts.published]
         of_layers = [vars(one) for one in layers]
@@ -71,14 +78,22 @@ def info(
     )
 
 
-def _sides(text: str, dims: int) -> tuple[int, ...]:
+def _size(text: str | None, dims: int, usual_hw: tuple[int, int]) -> tuple[int, ...]:
     from manako.config import parse_sides
 
+    if text is None:
+        return usual_hw if dims == 2 else usual_hw[:1] * dims
     sides = parse_sides(text)
     return sides * dims if len(sides) == 1 else sides
 
 
-def _facts(facts: ModelInfo, cost: Arithmetic, classes: int | None) -> dict[str, object]:
+def _facts(
+    facts: ModelInfo, cost: Arithmetic, network: Any, *, classes: int, options: Mapping[str, Any]
+) -> dict[str, object]:
+    from manako.models.zoo import seen_by_last_map
+
+    channels, *sides = cost.input
+    sees = seen_by_last_map(network, channels, cast("Dimensions", len(sides)))
     return {
         "name": facts.name,
         "task": facts.task,
@@ -88,11 +103,11 @@ def _facts(facts: ModelInfo, cost: Arithmetic, classes: int | None) -> dict[str,
         "parameters": cost.params,
         "multiply_adds": cost.macs,
         "kept_bytes_of_a_picture_in_training": cost.kept_bytes,
-        "receptive_field_pixels": facts.receptive_field,
+        "receptive_field_pixels": sees,
         "input": cost.input,
-        "least_side_pixels": facts.least_side,
-        "classes": classes or facts.num_classes,
-        "options": dict(facts.options),
+        "least_side_pixels": network.least_side,
+        "classes": classes,
+        "options": {**facts.options, **options},
         "weights": list(facts.weights),
     }
 

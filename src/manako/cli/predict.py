@@ -42,13 +42,14 @@ def predict(
     from manako.errors import DataError, UsageError
     from manako.recognizer import load_recognizer
     from manako.reports.answers import Wanted
-    from manako.runs.predict import PICTURES, SIGNALS, find_pictures, predict_pictures
+    from manako.runs.inputs import PICTURES, SIGNALS, find_inputs
+    from manako.runs.predict import predict_pictures
     from manako.training.precision import choose_device
 
     set_quiet(quiet)
     keep_freed_memory()
     loaded = load_recognizer(recognizer, choose_device(device))
-    found = find_pictures(pictures, PICTURES if loaded.spec.signal is None else SIGNALS)
+    found = find_inputs(pictures, PICTURES if loaded.spec.signal is None else SIGNALS)
     if score is not None and loaded.spec.task != "detection":
         raise UsageError(
             f"--score is for boxes, and the recognizer is for {loaded.spec.task}",

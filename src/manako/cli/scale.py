@@ -11,6 +11,7 @@ from manako.cli.options import Data, Json, Quiet
 
 if TYPE_CHECKING:
     from manako.recipes.compound_scaling import Scaling
+    from manako.recipes.compound_search import Candidate
 
 
 def scale(
@@ -34,14 +35,18 @@ def scale(
         str | None, typer.Option(help="The size at which scaling begins: 224 or 360x480.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
-    out: Annotated[Path, typer.Option(help="A new folder for the runs.")] = Path("runs/scale"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A folder for the runs: a new one, or that of a search to go on with."),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Scale depth, width and resolution of a model until it fits; train, and name the best."""
     from manako.config import parse_amount, parse_duration, parse_size
     from manako.console.messages import print_json, set_quiet
-    from manako.recipes.compound_scaling import Limits, scale
+    from manako.recipes.compound_scaling import scale
+    from manako.recipes.compound_search import Limits
 
     set_quiet(quiet)
     limits = Limits(
@@ -53,7 +58,7 @@ def scale(
         data,
         model,
         limits,
-        out=out,
+        out=Path("runs", "scale", f"{data.name.split('.')[0]}-{model}") if out is None else out,
         budget_seconds=parse_duration(budget) if budget else None,
         steps=steps,
         candidates=candidates,
@@ -74,11 +79,11 @@ def draw(found: Scaling) -> Path:
 
     points = [
         Point(
-            macs=trial.scaled.cost.macs,
+            macs=trial.candidate.scaled.cost.macs,
             value=trial.score.value,
             low=trial.score.low,
             high=trial.score.high,
-            label=_factors(trial.scaled.options) + f", {trial.scaled.size_hw[0]} px",
+            label=_label(trial.candidate),
             is_best=trial is found.winner,
         )
         for trial in found.trials
@@ -99,24 +104,28 @@ def show(found: Scaling, drawn: Path) -> None:
         ("", "depth", "width", "pixels", "mult.-adds M", "weights M", "ms", "training MB", "val"),
         [
             (
-                "as given" if trial.is_unscaled else f"phi {trial.scaled.phi:.2f}",
-                f"x{trial.scaled.options['depth_factor']:.2f}",
-                f"x{trial.scaled.options['width_factor']:.2f}",
-                format_size(trial.scaled.size_hw),
-                round(trial.scaled.cost.macs / 1e6),
-                round(trial.scaled.cost.params / 1e6, 2),
-                round(trial.latency_seconds * 1000, 1),
-                round(trial.memory_bytes / 1e6),
-                str(trial.score),
+                "as given" if one.is_unscaled else f"phi {one.scaled.phi:.2f}",
+                f"x{one.scaled.options['depth_factor']:.2f}",
+                f"x{one.scaled.options['width_factor']:.2f}",
+                format_size(one.scaled.size_hw),
+                round(one.scaled.cost.macs / 1e6),
+                round(one.scaled.cost.params / 1e6, 2),
+                round(one.latency_seconds * 1000, 1),
+                round(one.memory_bytes / 1e6),
+                str(score),
             )
-            for trial in found.trials
+            for one, score in ((trial.candidate, trial.score) for trial in found.trials)
         ],
     )
     say(f"\nbest on validation: {found.winner.run.folder}")
     if found.as_good:
         say(f"{len(found.as_good)} more may be as good: chance alone could have put them behind")
+    for failure in found.failures:
+        say(f"not trained: {failure.candidate}: {failure.reason}")
     say(f"drawn: {drawn}")
 
 
-def _factors(options: dict[str, int | float | str | bool]) -> str:
-    return f"d x{options['depth_factor']:.2f}, w x{options['width_factor']:.2f}"
+def _label(candidate: Candidate) -> str:
+    factors, side = candidate.scaled.options, candidate.scaled.size_hw[0]
+    shape = f"d x{factors['depth_factor']:.2f}, w x{factors['width_factor']:.2f}, {side} px"
+    return f"as given, {side} px" if candidate.is_unscaled else shape

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Side = Annotated[int, Field(ge=1)]
 Kind = Literal["waveform", "log-mel", "series", "volume"]
-KIND_DIMS: dict[str, int] = {"waveform": 1, "log-mel": 2, "series": 1, "volume": 3}
+KIND_DIMS: dict[Kind, Literal[1, 2, 3]] = {"waveform": 1, "log-mel": 2, "series": 1, "volume": 3}
 
 
 class SignalForm(BaseModel):
@@ -24,11 +24,17 @@ class SignalForm(BaseModel):
     kind: Kind
     channels: int = Field(ge=1)
     size: tuple[Side, ...] = Field(min_length=1, max_length=3)
-    rate_hz: float | None = None
+    rate_hz: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     mel_window: int = Field(default=256, ge=2)
     mel_step: int = Field(default=80, ge=1)
 
     @property
     def dims(self) -> Literal[1, 2, 3]:
         """The dimensions of the network's convolutions."""
-        return KIND_DIMS[self.kind]  # type: ignore[return-value]
+        return KIND_DIMS[self.kind]
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if len(self.size) != self.dims:
+            raise ValueError(f"{self.kind} has {self.dims} sides, and size {len(self.size)}")
+        return self

@@ -120,6 +120,22 @@ def _pixels(picture: Image.Image, kind: str, name: str, channels: int) -> Tensor
     return pixels[None] if channels == 1 else pixels.permute(2, 0, 1)
 
 
+def decode_levels(data: bytes, name: str) -> NDArray[np.float32]:
+    """A picture as float32 [H, W] of grey levels, upright, in the numbers that it stores.
+
+    Those of 16 bits are 0 to 65,535, others 0 to 255. Errors: DataError as for `decode_image`.
+    """
+    kind = _kind(data, name)
+    with _refusals(data, name), _silence(kind, data):
+        picture = _open(kind, data, name)
+        if not picture.mode.startswith("I"):
+            return _pixels(picture, kind.name, name, 1)[0].numpy().astype(np.float32)
+        picture.load()
+        turned = _TURNS.get(_orientation(picture))
+        upright = picture if turned is None else picture.transpose(turned)
+        return np.asarray(upright, np.float32)
+
+
 def decode_mask(data: bytes, name: str) -> Tensor:
     """A map of classes as uint8 [H, W], holding the numbers that the file stores.
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from multiprocessing.context import BaseContext
 
 import torch
+from torch import Tensor
 
 from manako.data.memory import keep_freed_memory
 from manako.data.parcels import Arrays, to_arrays, to_tensors
@@ -173,7 +174,7 @@ def _serve(connection: Pipe) -> None:
 
 def _answer(make: Make, step: int, connection: Pipe) -> None:
     try:
-        batch = make(step)
+        parcel, pixels = _pack(make(step))
     except ManakoError as error:
         connection.send(error)
     except MemoryError:
@@ -185,32 +186,36 @@ def _answer(make: Make, step: int, connection: Pipe) -> None:
     except Exception:  # a bug, told to the process that can end the run
         connection.send(traceback.format_exc())
     else:
-        connection.send(_pack(batch))
-        interleaved = batch.images.permute(0, 2, 3, 1).contiguous()
-        connection.send_bytes(interleaved.numpy().reshape(-1).data)
+        connection.send(parcel)
+        connection.send_bytes(pixels.numpy().reshape(-1).data)
 
 
 @dataclass(frozen=True)
 class _Parcel:
-    """A batch without its pixels, which follow as plain bytes in `shape` [B, H, W, C].
+    """A batch without its values, which follow as plain bytes.
 
-    The truths are those of `to_arrays`.
+    They are of `dtype` and have `shape`: [B, H, W, C] of pictures, as these lie in memory, and
+    [B, C, *size] of signals. The truths are those of `to_arrays`.
     """
 
     shape: tuple[int, ...]
+    dtype: torch.dtype
     truths: tuple[Arrays | ClassTarget | MixedTarget | LabelsTarget | None, ...]
     frames: tuple[Frame, ...]
     names: tuple[str, ...]
 
 
-def _pack(batch: Batch) -> _Parcel:
+def _pack(batch: Batch) -> tuple[_Parcel, Tensor]:
+    images = batch.images
+    values = images.permute(0, 2, 3, 1) if images.dtype == torch.uint8 else images
     truths = tuple(to_arrays(target) for target in batch.targets)
-    batch_size, channels, height, width = batch.images.shape
-    return _Parcel((batch_size, height, width, channels), truths, batch.frames, batch.names)
+    parcel = _Parcel(tuple(values.shape), values.dtype, truths, batch.frames, batch.names)
+    return parcel, values.contiguous()
 
 
 def _unpack(parcel: _Parcel, connection: Pipe) -> Batch:
-    images = torch.empty(parcel.shape, dtype=torch.uint8)
-    connection.recv_bytes_into(images.numpy().reshape(-1))
+    values = torch.empty(parcel.shape, dtype=parcel.dtype)
+    connection.recv_bytes_into(values.numpy().reshape(-1).data)
+    images = values.permute(0, 3, 1, 2) if parcel.dtype == torch.uint8 else values
     targets = tuple(to_tensors(truth) for truth in parcel.truths)
-    return Batch(images.permute(0, 3, 1, 2), targets, parcel.frames, parcel.names)
+    return Batch(images, targets, parcel.frames, parcel.names)

@@ -3,7 +3,8 @@
 The network is run without values, and for every unit of every map the first and last column of
 the picture that it depends on is carried along, layer by layer. That is the usual recurrence (a
 layer of kernel k adds (k - 1) times the stride so far), but exact where branches of different
-depth meet, at odd sizes and in decoders. Kernels are square, so that columns tell all.
+depth meet, at odd sizes and in decoders. Kernels are square, so that columns tell all; after one
+that is not, nothing is followed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from manako.errors import ManakoError
 from manako.models.protocols import KnowsReceptiveField, OnBackbone
 from manako.models.visits import after_each_module
 
@@ -91,14 +93,20 @@ class _Seen:
 
 
 def receptive_field(
-    network: nn.Module, in_channels: int, *, multiple: int = 1, fixed_width: int | None = None
+    network: nn.Module,
+    in_channels: int,
+    *,
+    dims: int = 2,
+    multiple: int = 1,
+    fixed_width: int | None = None,
 ) -> int | None:
     """The side in pixels of the square that a unit of the last map can see, None if all of it.
 
     The last map is the deepest of a classifier, the coarsest level of a detector and the logits
     of a segmentation network; where its units differ, the one that sees most counts. `network`
     is on torch's meta device and takes widths that are multiples of `multiple`, or `fixed_width`
-    only. A backbone that knows its own is asked.
+    only. A backbone that knows its own is asked. `dims` is 1 for a network of signals, 3 for one of
+    volumes.
 
     >>> with torch.device("meta"):
     ...     network = nn.Sequential(nn.Conv2d(1, 1, 3), nn.MaxPool2d(2), nn.Conv2d(1, 1, 3))
@@ -109,7 +117,7 @@ def receptive_field(
         return network.backbone.receptive_field
     width = fixed_width or -(-_LEAST_WIDTH // multiple) * multiple
     while True:
-        first, last = _last_map(network, in_channels, width).widest()
+        first, last = _last_map(network, (in_channels, *(width,) * dims)).widest()
         touches = first == 0 or last == width - 1
         if fixed_width is not None or not touches:
             return last - first + 1
@@ -128,8 +136,9 @@ def fields_of_layers(
 ) -> dict[str, Field]:
     """What the units of each module's map see, by the name of the module.
 
-    Modules that give no map are left out, and in a network with attention all that come after.
-    `dims` is 1 for a network of signals, 3 for one of volumes.
+    Modules that give no map are left out, and all that come after attention, after windows that
+    are not square, and after a layer that takes maps of one size only. `dims` is 1 for a network of
+    signals, 3 for one of volumes.
 
     >>> with torch.device("meta"):
     ...     network = nn.Sequential(nn.Conv2d(1, 1, 3), nn.MaxPool2d(2), nn.Conv2d(1, 1, 3))
@@ -157,15 +166,17 @@ def _fields(network: nn.Module, images: Tensor) -> dict[str, Field]:
             touches = first == 0 or last == width - 1
             fields[name] = Field(None if touches else last - first + 1, seen.stride)
 
-    with torch.no_grad(), after_each_module(network, note), tracker, suppress(_FieldLostError):
+    # Wide pictures are not what the network is for: a layer of its head may refuse them.
+    lost = suppress(_FieldLostError, RuntimeError, ManakoError)
+    with torch.no_grad(), after_each_module(network, note), tracker, lost:
         network(images)
     return fields
 
 
-def _last_map(network: nn.Module, in_channels: int, width: int) -> _Seen:
-    images = torch.zeros(1, in_channels, width, width, device="meta")
-    every = np.arange(width)
-    tracker = _Tracker(images, _Seen(every, every, width))
+def _last_map(network: nn.Module, shape: tuple[int, ...]) -> _Seen:
+    images = torch.zeros(1, *shape, device="meta")
+    every = np.arange(shape[-1])
+    tracker = _Tracker(images, _Seen(every, every, shape[-1]))
     with torch.no_grad(), tracker:
         network(images)
     return tracker.latest
@@ -233,15 +244,12 @@ def _through(
     width, before = out.shape[-1], x.shape[-1]
     if operation == "convolution":
         _, weight, _, stride, padding, dilation, transposed, *_ = args
-        layer = _Layer(weight.shape[-1], stride[-1], padding[-1], dilation[-1])
+        layer = _Layer(*map(_side, (weight.shape[2:], stride, padding, dilation)))
         if transposed:
             return seen.gathered(((q, p) for p, q in layer.taps(before, width)), width)
         return seen.gathered(layer.taps(width, before), width)
     if operation.startswith(("max_pool", "avg_pool")):
-        kernel = args[1][-1]
-        stride = args[2][-1] if len(args) > 2 and args[2] else kernel
-        padding = args[3][-1] if len(args) > 3 else 0
-        return seen.gathered(_Layer(kernel, stride, padding).taps(width, before), width)
+        return seen.gathered(_pooling(args, x).taps(width, before), width)
     if operation == "slice" and args[1] % out.ndim == out.ndim - 1:
         bounds = (*args[2:], None, None, None)  # those that are left out at the end
         return seen.take(slice(*bounds[:3]))
@@ -255,6 +263,26 @@ def _through(
             seen.picture_width,
         )
     raise _FieldLostError(f"the receptive field after {operation!r} is not known")
+
+
+def _pooling(args: Sequence[Any], x: Tensor) -> _Layer:
+    """The windows of a pooling of `x`, whose arguments are kernel, stride, padding, dilation."""
+    # Signals are pooled as pictures of one row, of whose height the windows say nothing.
+    first = 1 if x.ndim == 4 and x.shape[2] == 1 else 0
+
+    def side(place: int, otherwise: int) -> int:
+        sides = args[place] if place < len(args) else None
+        return _side(sides[first:]) if isinstance(sides, list) and sides else otherwise
+
+    kernel = side(1, 1)
+    return _Layer(kernel, side(2, kernel), side(3, 0), side(4, 1))
+
+
+def _side(sides: Sequence[int]) -> int:
+    """The one of a square."""
+    if len(set(sides)) > 1:
+        raise _FieldLostError(f"the receptive field after windows of {tuple(sides)} is not known")
+    return sides[-1]
 
 
 @dataclass(frozen=True)

@@ -22,17 +22,30 @@ def after_each_module(network: nn.Module, see: Callable[[str, Any], None]) -> It
 
 
 @contextmanager
-def inside_modules(network: nn.Module) -> Iterator[list[str]]:
-    """The names of the modules that are at work, the innermost last, kept up to date."""
+def inside_modules(
+    network: nn.Module, before_change: Callable[[list[str]], None] = lambda path: None
+) -> Iterator[list[str]]:
+    """The names of the modules that are at work, the innermost last, kept up to date.
+
+    `before_change` is told them whenever a module begins or ends. A module that stands in several
+    places has the name of the first.
+    """
     path: list[str] = []
+
+    def enter(name: str) -> None:
+        before_change(path)
+        path.append(name)
+
+    def leave() -> None:
+        before_change(path)
+        path.pop()
+
     with ExitStack() as hooks:
         for name, module in network.named_modules():
             before = module.register_forward_pre_hook(
-                lambda _module, _inputs, name=name: path.append(name)
+                lambda _module, _inputs, name=name: enter(name)
             )
-            after = module.register_forward_hook(
-                lambda _module, _inputs, _output: path.pop() and None
-            )
+            after = module.register_forward_hook(lambda _module, _inputs, _output: leave())
             hooks.callback(before.remove)
             hooks.callback(after.remove)
         yield path

@@ -77,17 +77,9 @@ class ModelInfo:
     def receptive_field(self) -> int | None:
         """The side in pixels of the square that one unit of the last map can see, None if all.
 
-        Computed when first asked for; which map is the last, see
-        `manako.models.receptive_field.receptive_field`.
+        Computed when first asked for; see `seen_by_last_map`.
         """
-        network = self._network
-        assert isinstance(network, WholeModel)
-        return receptive_field(
-            network,
-            self.in_channels,
-            multiple=network.size_multiple,
-            fixed_width=network.fixed_size_hw[1] if isinstance(network, FixedSize) else None,
-        )
+        return seen_by_last_map(self._network, self.in_channels)
 
     @property
     def least_side(self) -> int:
@@ -101,6 +93,22 @@ class ModelInfo:
         build = MODELS[self.name].build
         with torch.device("meta"):
             return build(num_classes=self.num_classes, in_channels=self.in_channels).eval()
+
+
+def seen_by_last_map(network: nn.Module, in_channels: int, dims: Dimensions = 2) -> int | None:
+    """The side in pixels of the square that a unit of the last map can see, None if all.
+
+    Of a network on torch's meta device; which map is the last, see
+    `manako.models.receptive_field.receptive_field`.
+    """
+    assert isinstance(network, WholeModel)
+    return receptive_field(
+        network,
+        in_channels,
+        dims=dims,
+        multiple=network.size_multiple,
+        fixed_width=network.fixed_size_hw[1] if isinstance(network, FixedSize) else None,
+    )
 
 
 def list_models(task: str | None = None, pattern: str = "*") -> list[str]:

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from manako.config.signal_form import SignalForm
 from manako.data.decode import decode_image, pixels_of
 from manako.data.loader import SampleSource, evaluation_batches
-from manako.data.signals.reading import decode_signal, represented
-from manako.data.signals.signal import Signal, as_values
+from manako.data.signals.reading import represented, signal_at, signal_of
 from manako.errors import DataError, NumericError, UnknownName, UsageError
 from manako.models.dimensions import channels_last
 from manako.recognizer.evaluation import EVALUATION_BATCH, evaluate_data
@@ -137,7 +136,9 @@ class Recognizer:
     ) -> list[Prediction]:
         """One prediction for each picture, in order.
 
-        A recognizer of signals or volumes takes paths, and arrays [channels, *size] in its rate.
+        A recognizer of signals or volumes takes paths (also `FILE.ts#3` and folders of slices), and
+        arrays [channels, *size] in its rate; of sounds from -1 to 1, or in whole numbers as sound
+        cards give them.
         """
         source: SampleSource
         if self.spec.signal is not None:
@@ -231,22 +232,16 @@ def read_picture(picture: Picture, channels: int, colour: Colour, name: str) -> 
 
 
 def read_signal(given: Picture, form: SignalForm, name: str) -> Sample:
-    """A signal or volume, a path or an array [C, *size], as a sample without truth."""
+    """A signal or volume, a path (see `signal_at`) or an array [C, *size], as a sample."""
     if isinstance(given, str | Path):
         path = Path(given)
-        try:
-            signal = decode_signal(path.read_bytes(), str(path))
-        except OSError as error:
-            raise DataError(
-                f"cannot read {path}: {error.strerror or error}", expected="a signal or volume"
-            ) from error
-        return Sample(represented(signal, form, str(path)), None, str(path))
+        return Sample(represented(signal_at(path), form, str(path)), None, str(path))
     if not isinstance(given, np.ndarray | Tensor):
         raise UsageError(
             f"{name} is of type {type(given).__name__}",
             expected="a path, a NumPy array or a tensor, [channels, *size]",
         )
-    signal = Signal(as_values(np.asarray(given), name), form.rate_hz)
+    signal = signal_of(np.asarray(given), form, name)
     return Sample(represented(signal, form, name), None, name)
 
 

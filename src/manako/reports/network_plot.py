@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from manako.arithmetic import Layer
 from manako.errors import UsageError
+from manako.reports.plots import BLUE, GREY, save, without_sides
 
 FORMATS = (".svg", ".png", ".pdf")
 INCHES_A_LAYER = 0.22
-BLUE, GREY = "#1f5a96", "#8a8a8a"
 
 
 def plot_network(path: Path, title: str, layers: Sequence[Layer]) -> None:
@@ -41,13 +40,6 @@ def plot_network(path: Path, title: str, layers: Sequence[Layer]) -> None:
     save(figure, path)
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure so that it is the same each time: no date, no random names of its parts."""
-    metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
-    with rc_context({"svg.hashsalt": "manako", "svg.fonttype": "none"}):
-        figure.savefig(path, dpi=150, metadata=metadata)
-
-
 def _bars(axes: Axes, name: str, values: Sequence[float | None]) -> None:
     rows = [row for row, value in enumerate(values) if value]
     widths = [value for value in values if value]
@@ -62,8 +54,7 @@ def _bars(axes: Axes, name: str, values: Sequence[float | None]) -> None:
     axes.margins(x=0.22)
     axes.set_axisbelow(True)
     axes.grid(axis="x", linewidth=0.4)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
+    without_sides(axes, "top", "right", "left")
 
 
 def _number(value: float) -> str:

@@ -13,6 +13,7 @@ WIDTH, LANE, GAP = 480, 56, 6  # pixels: of a drawing, of the lane of each chann
 MOST_LANES = 8
 INK, PAPER = (31, 90, 150), (255, 255, 255)
 LEAST_SIDE = 160  # up to which spectrograms and slices are enlarged
+MOST_SIDE = 1600  # beyond which moments are put together
 
 
 def shown(image: Tensor) -> Tensor:
@@ -58,7 +59,9 @@ def _curves(signal: Tensor) -> Tensor:
 
 def _levels(values: Tensor) -> Tensor:
     """Numbers as grey levels, from the lowest to the highest, enlarged by a whole factor."""
+    height, width = (min(side, MOST_SIDE) for side in values.shape)
+    values = functional.adaptive_avg_pool2d(values[None], (height, width))[0]
     low, high = values.min(), values.max()
     levels = ((values - low) / (high - low).clamp(min=1e-9) * 255).round().to(torch.uint8)
-    factor = max(1, LEAST_SIDE // max(1, min(levels.shape)))
+    factor = max(1, min(LEAST_SIDE // min(levels.shape), MOST_SIDE // max(levels.shape)))
     return levels.repeat_interleave(factor, 0).repeat_interleave(factor, 1)[None]

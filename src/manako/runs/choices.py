@@ -92,12 +92,13 @@ def resolve(asked: Asked, dataset: Dataset, look: Look | SignalLook, data: str) 
     recipe = recipe_for(model).with_optimizer(asked.optimizer)
     _selection(choices)
     if isinstance(look, SignalLook):
-        choose_signal(choices, asked, look)
+        network = choose_signal(choices, asked, look)
     else:
         _refuse_signal_options(asked)
         choices.take("signal", None)
         _network(choices, asked, look, known)
-        _pictures(choices, look, kind)
+        network = _pictures(choices, look, kind)
+    _kept_parts(choices, network)
     _length(choices, asked, recipe, len(dataset.splits["train"]))
     _optimisation(choices, recipe, model)
     _machine(choices)
@@ -142,7 +143,8 @@ def _network(choices: Choices, asked: Asked, look: Look, known: RecognizerSpec |
         choices.take("channels", 1 if look.grey else 3, f"the pictures show {shown}")
 
 
-def _pictures(choices: Choices, look: Look, task: str) -> None:
+def _pictures(choices: Choices, look: Look, task: str) -> nn.Module:
+    """What the network sees of the pictures; the network is given back, without values."""
     values = choices.values
     allowed = allowed_sizes(values["model"], values["channels"], values["model_options"])
     found = f"the pictures are {look.size_hw[0]}x{look.size_hw[1]}"
@@ -151,14 +153,6 @@ def _pictures(choices: Choices, look: Look, task: str) -> None:
         size_hw = choices.values["size_hw"] = allowed.default(task, look.size_hw)
         choices.origins["size_hw"] = SIZE_OF_THE_BUDGET
     allowed.check(size_hw)
-    freeze = choices.take("freeze", 0)
-    frozen_stages(allowed.network, freeze)
-    has_norms = any(isinstance(layer, _BatchNorm) for layer in allowed.network.modules())
-    if choices.take("norm_statistics", "train") == "frozen" and not has_norms:
-        raise UsageError(
-            f"{values['model']} has no batch norms whose statistics could be kept",
-            fix="leave --frozen-norms out",
-        )
     choices.take("rule", "stretch")
     characters = (
         choices.values["task"] == "classification" and look.grey and max(look.size_hw) <= SMALL_GREY
@@ -181,6 +175,18 @@ def _pictures(choices: Choices, look: Look, task: str) -> None:
         raise UsageError(
             "averaging over mirrored pictures is not defined for detection",
             fix="leave --mirror out",
+        )
+    return allowed.network
+
+
+def _kept_parts(choices: Choices, network: nn.Module) -> None:
+    """What of the network does not learn."""
+    frozen_stages(network, choices.take("freeze", 0))
+    has_norms = any(isinstance(layer, _BatchNorm) for layer in network.modules())
+    if choices.take("norm_statistics", "train") == "frozen" and not has_norms:
+        raise UsageError(
+            f"{choices.values['model']} has no batch norms whose statistics could be kept",
+            fix="leave --frozen-norms out",
         )
 
 

@@ -35,11 +35,6 @@ def check(
     those of reading a data set.
     """
     dataset = read_for_training(data, Selection.parsed(seed, group_by, fold, exclude))
-    if dataset.holds == "signals":
-        raise DataError(
-            f"{data} holds signals or volumes, and manako check looks at pictures",
-            fix="manako train reads all of them and compares the splits before it begins",
-        )
     return checked(dataset, workers=workers, threads=threads)
 
 
@@ -57,7 +52,12 @@ def division_flags(
 
 
 def checked(dataset: Dataset, *, workers: int, threads: int = 1) -> DataReport:
-    """The report on `dataset`, with a bar while it is made."""
+    """The report on `dataset`, with a bar while it is made. Errors: DataError for signals."""
+    if dataset.holds == "signals":
+        raise DataError(
+            f"{dataset.files.root} holds signals or volumes, and manako check looks at pictures",
+            fix="manako train reads all of them and compares the splits before it begins",
+        )
     total = sum(len(items) for items in dataset.splits.values())
     with track("checking", total=total, unit="pictures") as bar:
         return check_dataset(dataset, workers=workers, threads=threads, on_progress=bar.advance)

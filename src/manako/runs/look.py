@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from manako.data.dataset import Dataset, Item, load_sample
+from manako.data.dataset import Dataset, load_sample
 from manako.data.decoded import SampleSource
+from manako.data.evenly import evenly_spaced
 from manako.data.preparation import Preparation
 from manako.data.strata import pictures_showing
 
@@ -26,7 +26,7 @@ class Look:
 
 def look_at(dataset: Dataset) -> Look:
     """Decode a few training pictures, evenly spaced, and describe them."""
-    items = _evenly(dataset.splits["train"], _LOOKED_AT)
+    items = evenly_spaced(dataset.splits["train"], _LOOKED_AT)
     samples = [load_sample(dataset.files, item, 3) for item in items]
     heights = sorted(sample.size_hw[0] for sample in samples)
     widths = sorted(sample.size_hw[1] for sample in samples)
@@ -45,8 +45,8 @@ def measure_normalisation(
     count = min(len(source), _MEASURED)
     total = torch.zeros(preparation.channels, dtype=torch.float64)
     square = torch.zeros(preparation.channels, dtype=torch.float64)
-    for index in range(count):
-        image, _ = preparation.prepare(source[index * len(source) // count].image)
+    for sample in evenly_spaced(source, _MEASURED):
+        image, _ = preparation.prepare(sample.image)
         values = image.to(torch.float64).flatten(1) / 255
         total += values.mean(dim=1)
         square += (values**2).mean(dim=1)
@@ -71,11 +71,6 @@ def balanced_weights(dataset: Dataset) -> tuple[float, ...]:
             for count in counts
         )
     return tuple(total / (classes * count) if count else 0.0 for count in counts)
-
-
-def _evenly(items: Sequence[Item], count: int) -> list[Item]:
-    count = min(len(items), count)
-    return [items[index * len(items) // count] for index in range(count)]
 
 
 def _rounded(values: torch.Tensor) -> tuple[float, ...]:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import glob
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from manako.console.messages import warn
 from manako.console.progress import track
-from manako.data.names import PICTURE_SUFFIXES, is_ignored, is_picture
-from manako.data.signals.addresses import SUFFIXES, is_signal
 from manako.errors import DataError, UsageError
 from manako.recognizer import Recognizer
 from manako.recognizer.recognizer import read_picture, read_signal
@@ -27,98 +22,6 @@ from manako.structures import Detections, Prediction, Sample
 
 _PNG_SIDE = 1024  # a drawing with a longer side is a JPEG, which takes a tenth of the room
 _STEM_LETTERS = 60  # of a picture's name in that of its drawing: file systems allow 255 bytes
-
-
-class Kind(NamedTuple):
-    """What is looked for in folders."""
-
-    name: str
-    suffixes: Iterable[str]
-    is_one: Callable[[str], bool]
-
-
-PICTURES = Kind("picture", PICTURE_SUFFIXES, is_picture)
-SIGNALS = Kind("signal", SUFFIXES, is_signal)
-
-
-def find_pictures(inputs: Sequence[Path], kind: Kind = PICTURES) -> list[Path]:
-    """The files of a kind that `inputs` mean, in their order, each once.
-
-    A file is taken as it is; of a folder, the pictures in it and below, sorted by path. Where
-    neither is there, the name is a pattern, as shells have them (`*`, `?`, `[ab]`), with `**` for
-    any folders; of what it matches, pictures and the pictures of folders are taken. Hidden files
-    and those that systems leave behind are left out.
-
-    Errors: DataError naming the input for which none was found.
-    """
-    found: dict[str, Path] = {}
-    for path in inputs:
-        for picture in _pictures_of(path, kind):
-            found.setdefault(os.path.abspath(picture), picture)  # noqa: PTH100 - resolves no links
-    return list(found.values())
-
-
-def _pictures_of(path: Path, kind: Kind) -> list[Path]:
-    try:
-        is_folder, is_there = path.is_dir(), path.exists()
-    except OSError as error:
-        raise DataError(
-            f"cannot look at {path}: {error.strerror or error}",
-            expected=f"a {kind.name}, a folder of them or a pattern",
-        ) from error
-    if is_folder:
-        inside = _inside(path, kind)
-        if not inside:
-            raise DataError(
-                f"the folder {path} has no {kind.name} in it or below",
-                expected="files that end in " + ", ".join(sorted(kind.suffixes)),
-            )
-        return inside
-    if is_there:
-        return [path]
-    if not glob.has_magic(str(path)):
-        raise DataError(
-            f"there is no file {path}", expected=f"a {kind.name}, a folder of them or a pattern"
-        )
-    pictures = _matched(path, kind)
-    if not pictures:
-        raise DataError(
-            f"the pattern {path} matches no {kind.name}",
-            expected="files that end in " + ", ".join(sorted(kind.suffixes)),
-        )
-    return pictures
-
-
-def _matched(pattern: Path, kind: Kind) -> list[Path]:
-    """The pictures among what `pattern` matches, and those of the folders among it.
-
-    What stands before the first wildcard is taken as it is, a folder `photos[1]` that is there too.
-    """
-    fixed = Path()
-    rest = list(pattern.parts)
-    while rest and (not glob.has_magic(rest[0]) or (fixed / rest[0]).exists()):
-        fixed /= rest.pop(0)
-    wanted = str(Path(glob.escape(str(fixed)), *rest))
-    matches = [Path(one) for one in sorted(glob.glob(wanted, recursive=True))]  # noqa: PTH207
-    return [
-        picture
-        for match in matches
-        for picture in (_inside(match, kind) if match.is_dir() else [match])
-        if kind.is_one(picture.name) and not is_ignored(_named(picture.relative_to(fixed)))
-    ]
-
-
-def _named(path: Path) -> str:
-    """A path without its steps up, which are no hidden names."""
-    return "/".join(part for part in path.parts if part != "..")
-
-
-def _inside(folder: Path, kind: Kind) -> list[Path]:
-    return sorted(
-        one
-        for one in folder.rglob("*")
-        if kind.is_one(one.name) and not is_ignored(str(one.relative_to(folder))) and one.is_file()
-    )
 
 
 @dataclass(frozen=True)

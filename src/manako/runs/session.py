@@ -13,6 +13,7 @@ from torch import nn
 import manako
 from manako.config.settings import Settings
 from manako.console.messages import say
+from manako.data.evenly import evenly_spaced
 from manako.data.exclusion import parse_exclude_file
 from manako.data.loader import AnyPreparation, SampleSource
 from manako.data.opened import OpenData
@@ -195,11 +196,8 @@ class Session:
 
     def _first_images(self) -> torch.Tensor:
         source, preparation = self.data.source("train"), self.preparation
-        count = min(len(source), _PICTURES_TO_START)
-        images = [
-            preparation.prepare(source[index * len(source) // count].image)[0]
-            for index in range(count)
-        ]
+        chosen = evenly_spaced(source, _PICTURES_TO_START)
+        images = [preparation.prepare(sample.image)[0] for sample in chosen]
         return preparation.normalise(torch.stack(images))
 
 

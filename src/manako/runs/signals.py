@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from manako.config import format_size
 from manako.config.settings import Asked
@@ -17,11 +18,10 @@ from manako.console.messages import warn
 from manako.data.dataset import Dataset
 from manako.data.names import listed
 from manako.data.signals.look import SignalLook
-from manako.data.signals.mel import MelForm
 from manako.data.signals.reading import SignalReader
 from manako.data.signals.transforms import SignalStrengths, usual_strengths
 from manako.errors import DataError, UsageError
-from manako.models.protocols import WholeModel
+from manako.models.protocols import FixedSize, WholeModel
 from manako.models.zoo import create_model
 
 if TYPE_CHECKING:  # it imports this file
@@ -42,8 +42,11 @@ def default_signal_model(look: SignalLook) -> tuple[str, str]:
     return "resnet18", f"the {look.kind} are of {format_size(look.size)}"
 
 
-def choose_signal(choices: Choices, asked: Asked, look: SignalLook) -> None:
-    """What the network sees of the signals, and what they go through in training."""
+def choose_signal(choices: Choices, asked: Asked, look: SignalLook) -> nn.Module:
+    """What the network sees of the signals, and what they go through in training.
+
+    The network is given back, without values.
+    """
     for name in _FOR_PICTURES_ONLY:
         if getattr(asked, name) is not None:
             raise UsageError(
@@ -51,8 +54,24 @@ def choose_signal(choices: Choices, asked: Asked, look: SignalLook) -> None:
                 fix="leave it out; --signal-size is the size of signals",
             )
     choices.take("weights", None)
-    choices.take("model_options", {})
-    form, why = _form(choices, asked, look)
+    options = choices.take("model_options", {})
+    kind = _kind(asked, look)
+    with torch.device("meta"):
+        network = create_model(
+            choices.values["model"],
+            num_classes=2,
+            in_channels=look.channels,
+            dims=KIND_DIMS[kind],
+            **options,
+        )
+    assert isinstance(network, WholeModel)
+    form, why = _form(asked, look, kind, network)
+    if isinstance(network, FixedSize) and form.size != network.fixed_size_hw:
+        fixed = format_size(network.fixed_size_hw)
+        raise UsageError(
+            f"{choices.values['model']} takes inputs of {fixed} only, not {format_size(form.size)}",
+            fix=f"use --signal-size {fixed}, or another model",
+        )
     choices.values["signal"], choices.origins["signal"] = form, why
     height = form.size[-2] if form.dims > 1 else 1
     for name, value in (
@@ -64,55 +83,60 @@ def choose_signal(choices: Choices, asked: Asked, look: SignalLook) -> None:
         ("mirror", False),
     ):
         choices.values[name], choices.origins[name] = value, "as signal says"
-    choices.take("freeze", 0)
-    choices.take("norm_statistics", "train")
     if choices.take("augment", "signal") not in ("signal", "none"):
         raise UsageError(
             f"the augmentation {asked.augment!r} is for pictures", expected="signal or none"
         )
     usual = usual_strengths(form) if choices.values["augment"] == "signal" else SignalStrengths()
     numbers = choices.take("augment_options", {})
+    if "stretch" in numbers and form.dims != 1:
+        raise UsageError(
+            f"stretch is for waveforms and series, and these are learned as {form.kind}",
+            fix="leave it out",
+        )
     choices.values["augment_options"] = asdict(usual.changed(numbers))
     choices.origins["augment_options"] = (
         "asked: " + ", ".join(numbers) if numbers else f"usual for {form.kind}"
     )
+    return network
 
 
-def _form(choices: Choices, asked: Asked, look: SignalLook) -> tuple[SignalForm, str]:
+def _kind(asked: Asked, look: SignalLook) -> Kind:
     if asked.representation is not None and look.kind != "sounds":
         raise UsageError(
             f"a representation is chosen for sounds, and the data hold {look.kind}",
             fix="leave --representation out",
         )
     kinds: dict[str, Kind] = {"series": "series", "volumes": "volume", "sounds": "log-mel"}
-    kind: Kind = asked.representation or kinds[look.kind]
-    form = SignalForm(kind=kind, channels=look.channels, size=(1,), rate_hz=look.rate_hz)
+    return asked.representation or kinds[look.kind]
+
+
+def _form(
+    asked: Asked, look: SignalLook, kind: Kind, network: WholeModel
+) -> tuple[SignalForm, str]:
     size: tuple[int, ...] = look.size
+    mel: dict[str, int] = {}
     if kind == "log-mel":
         rate = look.rate_hz or 8000.0
-        window = 2 ** round(math.log2(rate * MEL_WINDOW_SECONDS))
+        window = max(2, 2 ** round(math.log2(rate * MEL_WINDOW_SECONDS)))
         step = max(1, round(rate * MEL_STEP_SECONDS))
-        form = form.model_copy(update={"mel_window": window, "mel_step": step})
-        size = (MelForm(window, step, min(MEL_BANDS, window // 2)).bands, size[0] // step + 1)
-    least = _least_side(choices.values["model"], look.channels, KIND_DIMS[kind])
+        mel = {"mel_window": window, "mel_step": step}
+        size = (min(MEL_BANDS, window // 2), size[0] // step + 1)
     why = f"nine of ten {look.kind} are of up to {format_size(look.size)}"
+    least, multiple = network.least_side, math.lcm(_MULTIPLE, network.size_multiple)
     if asked.signal_size is None:
-        size = tuple(max(least, math.ceil(side / _MULTIPLE) * _MULTIPLE) for side in size)
+        size = tuple(math.ceil(max(least, side) / multiple) * multiple for side in size)
     else:
         size, why = asked.signal_size, "asked"
-        if len(size) != KIND_DIMS[kind] or min(size) < least:
+        bad = [side for side in size if side < least or side % network.size_multiple]
+        if len(size) != KIND_DIMS[kind] or bad:
             raise UsageError(
                 f"a size of {format_size(size)} cannot be used for {kind}",
-                expected=f"{KIND_DIMS[kind]} of {least} or more",
+                expected=f"{KIND_DIMS[kind]} of {least} or more"
+                + (f", multiples of {network.size_multiple}" * (network.size_multiple > 1)),
             )
-    return form.model_copy(update={"size": size}), why
-
-
-def _least_side(model: str, channels: int, dims: int) -> int:
-    with torch.device("meta"):
-        network = create_model(model, num_classes=2, in_channels=channels, dims=dims)  # type: ignore[arg-type]
-    assert isinstance(network, WholeModel)
-    return network.least_side
+    form = SignalForm(kind=kind, channels=look.channels, size=size, rate_hz=look.rate_hz, **mel)
+    return form, why
 
 
 def check_signals(dataset: Dataset, asked: Asked) -> None:

@@ -145,13 +145,14 @@ def convolve_transposed(
     windows = geometry(
         weights.shape[2:], stride=stride, padding=padding, dilation=dilation, dimensions=dimensions
     )
-    if len(weights) != maps.shape[1] or len(weights) % groups:
+    if groups < 1 or len(weights) != maps.shape[1] or len(weights) % groups:
         raise ShapeError(
             f"weights of shape {list(weights.shape)} in {groups} groups for maps of "
             f"{maps.shape[1]} channels",
             expected="[channels, outputs / groups, *kernel], channels a multiple of groups",
         )
     outputs = weights.shape[1] * groups
+    refuse_bias(bias, outputs)
     larger = windows.transposed_size(spatial(maps), extents("extra", extra, dimensions, least=0))
     rows = np.moveaxis(maps, 1, -1).reshape(-1, groups, len(weights) // groups)
     drows = np.moveaxis(rows, 1, 0) @ np.moveaxis(filters_by_group(weights, groups), 1, 2)
@@ -203,12 +204,18 @@ def filters_by_group(weights: Array, groups: int) -> Array:
 def refuse_misfits(shape: tuple[int, ...], weights: Array, bias: Array | None, groups: int) -> None:
     """Raise ShapeError where maps, weights and bias do not belong together."""
     channels, outputs = shape[1], len(weights)
-    if channels % groups or outputs % groups or weights.shape[1] != channels // groups:
+    divided = groups >= 1 and channels % groups == outputs % groups == 0
+    if not divided or weights.shape[1] != channels // groups:
         raise ShapeError(
             f"weights of shape {list(weights.shape)} in {groups} groups for maps of "
             f"{channels} channels",
             expected="[outputs, channels / groups, *kernel], both multiples of groups",
         )
+    refuse_bias(bias, outputs)
+
+
+def refuse_bias(bias: Array | None, outputs: int) -> None:
+    """Raise ShapeError for a bias that has not one number for each output."""
     if bias is not None and bias.shape != (outputs,):
         raise ShapeError(
             f"a bias of shape {list(bias.shape)} for {outputs} outputs", expected=f"[{outputs}]"

@@ -83,12 +83,18 @@ class Geometry:
         >>> geometry(4, stride=2, padding=1).transposed_size((7,), (0,))
         (14,)
         """
-        return tuple(
+        larger = tuple(
             (n - 1) * stride - 2 * padding + covered + more
             for n, stride, padding, covered, more in zip(
                 size, self.stride, self.padding, self.covered, extra, strict=True
             )
         )
+        if min(larger) < 1:
+            raise ShapeError(
+                f"a map of {_times(size)} without padding would have {_times(larger)} elements",
+                fix="take larger maps or less padding",
+            )
+        return larger
 
     def offsets(self) -> Iterator[Size]:
         """The places of a window's elements, the last dimension fastest."""

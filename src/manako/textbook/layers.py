@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from manako.errors import ShapeError, UsageError
 from manako.textbook.convolution import convolution_gradients, convolve_rows, windows_of
 from manako.textbook.geometry import Extent
 from manako.textbook.pooling import (
@@ -195,6 +196,8 @@ class Dropout(_WithoutParameters):
 
     def __init__(self, rate: float, generator: np.random.Generator) -> None:
         super().__init__()
+        if not 0 <= rate < 1:
+            raise UsageError(f"a dropout of {rate}", expected="a rate from 0 on and below 1")
         self._rate, self._generator = rate, generator
         self._factors: Array = np.ones(())
 
@@ -233,8 +236,13 @@ class BatchNorm:
         self._training = training
         self._axes = (0, *range(2, x.ndim))
         if training:
-            mean, variance = x.mean(self._axes), x.var(self._axes)
             n = x.size // x.shape[1]
+            if n < 2:
+                raise ShapeError(
+                    f"batch norm of one value a channel: {list(x.shape)}",
+                    expected="several pictures or places, for a variance",
+                )
+            mean, variance = x.mean(self._axes), x.var(self._axes)
             self.running_mean = self._average(self.running_mean, mean)
             self.running_variance = self._average(self.running_variance, variance * n / (n - 1))
         else:

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from manako.config.settings import Settings
+from manako.data.evenly import evenly_spaced
 from manako.data.loader import SampleSource
 from manako.data.signals.preparation import SignalPreparation
 from manako.data.signals.transforms import Middle
@@ -96,10 +97,14 @@ def preflight(
             f"the pre-flight failed: in {len(losses)} steps on the same {len(pictures)} pictures "
             f"the loss only went from {start:.4g} to {lowest:.4g}",
             expected="a loss that falls by 5 % at least",
-            fix="try a larger --lr; look whether the labels are right (manako check); "
+            fix=f"try a larger --lr; look whether the labels are right{_hint(parts)}; "
             "--no-preflight trains all the same",
         )
     return Preflight("inconclusive", len(pictures), len(losses), start, lowest)
+
+
+def _hint(parts: Parts) -> str:
+    return "" if isinstance(parts.preparation, SignalPreparation) else " (manako check)"
 
 
 def _plain(parts: Parts) -> Pipeline:
@@ -114,10 +119,8 @@ def chosen_pictures(source: SampleSource) -> Sequence[Sample]:
 
     Pictures in which something is to be found come before empty ones.
     """
-    count = min(len(source), _LOOKED_AT)
     kinds: dict[object, list[Sample]] = {}
-    for number in range(count):
-        sample = source[number * len(source) // count]
+    for sample in evenly_spaced(source, _LOOKED_AT):
         kinds.setdefault(_kind(sample.target), []).append(sample)
     empty = kinds.pop((), [])
     in_turn = itertools.chain.from_iterable(itertools.zip_longest(*kinds.values()))
@@ -165,8 +168,8 @@ def _losses(model: nn.Module, parts: Parts, seconds: float) -> list[float]:
                 raise NumericError(
                     f"the pre-flight failed: {error.what}",
                     expected=error.expected,
-                    fix="use a smaller --lr, or --precision float32; look whether the pictures are "
-                    "what they should be (manako check)",
+                    fix="use a smaller --lr, or --precision float32; look whether the data are "
+                    f"what they should be{_hint(parts)}",
                 ) from error
             state.progress.step += 1
             if _lowest(losses) <= max(_BY_HEART * losses[0], _NOTHING_TO_LEARN):

@@ -57,6 +57,25 @@ def test_sound_of_24_bits():
     np.testing.assert_allclose(decode_wav(file, "a.wav").values, [[-1, 0, 0.5]])
 
 
+@pytest.mark.parametrize("order", ["little", "big"])
+@pytest.mark.parametrize("remark", [b"", b"sensor data run 3", b"data\xff\xff\xff\x7f"])
+def test_sound_after_remarks_and_in_both_orders_of_bytes(order, remark):
+    def number(value, size):
+        return value.to_bytes(size, order, signed=value < 0)
+
+    values = [-(2**15), 0, 2**14]
+    fields = ((1, 2), (1, 2), (8000, 4), (16000, 4), (2, 2), (16, 2))
+    form = b"".join(number(value, size) for value, size in fields)
+    chunks = b"fmt " + number(16, 4) + form
+    chunks += b"note" + number(len(remark), 4) + remark + b"\0" * (len(remark) % 2)
+    chunks += b"data" + number(6, 4) + b"".join(number(value, 2) for value in values)
+    kind = b"RIFF" if order == "little" else b"RIFX"
+    file = kind + number(4 + len(chunks), 4) + b"WAVE" + chunks
+    np.testing.assert_allclose(decode_wav(file, "a.wav").values, [[-1, 0, 0.5]])
+    with pytest.raises(DataError, match=r"a\.wav"):
+        decode_wav(file[:-1], "a.wav")
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"RIFF", b"\x89PNG\r\n\x1a\n", wav(np.zeros(9, np.int16))[:40]]
 )
@@ -90,6 +109,31 @@ def test_a_clock_is_no_channel_and_tells_the_rate():
     assert decode_table(b"t,x\n0,1\n1,2\n", "a.csv").rate_hz is None  # of which unit?
     assert decode_table(b"index,x\n7,1\n9,2\n", "a.csv").values.tolist() == [[1, 2]]
     assert decode_table(b"temperature,x\n7,1\n9,2\n", "a.csv").values.tolist() == [[7, 9], [1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("head", "channels"),
+    [
+        ("T1,T2", 2),
+        ("index_finger,thumb", 2),
+        ("step_count,pulse", 2),
+        ("sample_1,sample_2", 2),
+        (",x", 1),  # as pandas writes an index
+        ('"time (s)",x', 1),
+        ("Timestamp,x", 1),
+        ("frame,x", 1),
+    ],
+)
+def test_only_what_is_called_like_a_clock_is_one(head, channels):
+    assert len(decode_table(f"{head}\n0,7\n1,8\n2,7\n".encode(), "a.csv").values) == channels
+
+
+def test_what_does_not_rise_is_no_clock_and_uneven_ones_tell_no_rate():
+    assert len(decode_table(b"time_s,x\n0,1\n2,1\n1,1\n", "a.csv").values) == 2
+    uneven = decode_table(b"time_s,x\n0,1\n1,1\n3,1\n", "a.csv")
+    assert (len(uneven.values), uneven.rate_hz) == (1, None)
+    late = decode_table(b"time_s,x\n5.00,1\n5.01,1\n5.02,1\n", "a.csv")
+    assert late.rate_hz == 100.0
 
 
 def test_one_column_is_one_channel():
@@ -177,7 +221,6 @@ def test_series_of_a_file_with_their_classes():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (b"@classLabel true up down", b"@classLabel false", "names no classes"),
         (b"up down", b"up", "class 'down' is not in its head"),
         (b"@timeStamps false", b"@timeStamps true", "has time stamps"),
         (b"1,2,3:4,5,6:up\n7,8:9,10:down\n", b"", "holds no series"),
@@ -190,6 +233,19 @@ def test_series_that_cannot_be_learned_from_are_refused(old, new, message):
     assert old in TS
     with pytest.raises(DataError, match=message):
         decode_ts(TS.replace(old, new), "a.ts")
+
+
+def test_series_without_classes_can_be_answered():
+    plain = TS.replace(b"@classLabel true up down", b"@classLabel false")
+    plain = plain.replace(b":up", b"").replace(b":down", b"")
+    series = decode_ts(plain, "a.ts")
+    assert (series.labels, series.classes) == (("", ""), ())
+    assert series.values[1].tolist() == [[7, 8], [9, 10]]
+
+
+def test_a_single_number_is_no_signal():
+    with pytest.raises(DataError, match="holds a single number"):
+        as_values(np.array(3.0), "a.npy")
 
 
 def nifti(voxels, affine=None, **head):
@@ -223,6 +279,11 @@ def test_volumes_in_the_values_that_are_meant_and_over_time():
     image.header.set_slope_inter(0.5, 3)
     found = decode_nifti(image.to_bytes(), "a.nii").values
     assert found.shape == (5, 4, 3, 2)
+    values = np.linspace(-7, 9, 24).reshape(2, 3, 4)
+    whole = nibabel.Nifti1Image(values, np.eye(4), dtype=np.int16)  # with a slope of its own
+    assert whole.get_data_dtype() == np.int16
+    found = decode_nifti(whole.to_bytes(), "a.nii").values[0]
+    np.testing.assert_allclose(found, values.transpose(2, 1, 0), atol=1e-3)
 
 
 @pytest.mark.parametrize("cut", [0, 10, 347, 360])
@@ -231,6 +292,13 @@ def test_volumes_that_are_damaged_are_refused(cut):
     for data in (whole[:cut], gzip.compress(whole)[: cut // 8 + 4]):
         with pytest.raises(DataError, match=r"a\.nii\.gz cannot be read as a NIfTI volume"):
             decode_nifti(data, "a.nii.gz")
+
+
+def test_volumes_that_unpack_to_more_than_is_read_are_refused(monkeypatch):
+    packed = gzip.compress(nifti(np.zeros((4, 4, 4), np.int16)))
+    monkeypatch.setattr("manako.data.signals.volumes._MOST_BYTES", 400)
+    with pytest.raises(DataError, match=r"a\.nii\.gz unpacks to more than 400 bytes"):
+        decode_nifti(packed, "a.nii.gz")
 
 
 def test_without_nibabel_its_extra_is_named(monkeypatch):

@@ -51,8 +51,21 @@ def test_twice_as_loud_is_6_decibels_more():
     assert np.isfinite(log_mel(np.zeros((1, 100), np.float32), RATE, MelForm())).all()
 
 
+def test_no_band_is_empty_however_narrow():
+    sound = np.random.default_rng(0).standard_normal((1, 400)).astype(np.float32)
+    found = log_mel(sound, 1000, MelForm(window=32, step=10, bands=32))[0]
+    assert found.max(1).min() > -30
+    theirs = mel_filter_bank(33, 32, 0.0, 500.0, 1000, norm=None, mel_scale="htk")
+    expected = spectrogram(
+        sound[0], window_function(32, "hann"), frame_length=32, hop_length=10, fft_length=64,
+        power=2.0, center=True, pad_mode="constant", mel_filters=theirs, mel_floor=1e-10,
+        log_mel="dB",
+    )  # fmt: skip
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
 def test_forms_that_cannot_be_are_refused():
-    with pytest.raises(UsageError, match="a spectrogram of 200 bands from windows of 256"):
-        MelForm(bands=200)
+    with pytest.raises(UsageError, match="a spectrogram of 600 bands from windows of 256"):
+        MelForm(bands=600)
     with pytest.raises(UsageError, match="every 0 values"):
         MelForm(step=0)

@@ -104,8 +104,25 @@ def test_mean_and_deviation_are_those_of_each_channel():
     values = torch.cat([source[0].image, source[1].image], 1)
     assert mean == pytest.approx(values.mean(1).tolist(), rel=1e-4)
     assert std == pytest.approx(values.std(1, correction=0).tolist(), rel=1e-4)
-    constant = SignalSource((Sample(torch.ones(1, 4), None, "a"),))
-    assert measure_signals(constant)[1][0] > 0
+
+
+def test_channels_far_from_zero_are_measured_exactly_and_constant_ones_stay_quiet():
+    random = torch.Generator().manual_seed(0)
+    pressure = 1_000_123 + 0.5 * torch.randn(7, 500, generator=random)
+    signals = [
+        Sample(torch.stack([one, torch.full((500,), 1013.25)]), None, "a") for one in pressure
+    ]
+    mean, std = measure_signals(SignalSource(tuple(signals)))
+    assert mean[0] == pytest.approx(float(pressure.double().mean()), rel=1e-12)
+    assert std[0] == pytest.approx(float(pressure.double().std(correction=0)), rel=1e-9)
+    assert (mean[1], std[1]) == (1013.25, 1.0)
+    form = SERIES.model_copy(update={"size": (600,)})
+    prepared = SignalPreparation(form, mean, std).prepare(signals[0].image)[0]
+    seen = SignalPreparation(form, mean, std).normalise(prepared[None])[0]
+    assert (seen[1] == 0).all()
+    assert seen[0].abs().max() < 6
+    louder = Gain(0.5, mean)(signals[0], Draws([0.9]))
+    assert (louder.image[1] == 1013.25).all()
 
 
 def test_a_source_gives_values_of_its_own():

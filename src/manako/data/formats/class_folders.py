@@ -24,8 +24,8 @@ class ClassFolders:
     """`train/cat/1.jpg`, or `cat/1.jpg` to be split by manako; folders in a class folder are fine.
 
     The class is the name of the folder, whatever lies below it. Pictures outside class folders,
-    other files and empty class folders are named in the notes. Where there is no picture at all,
-    signals and volumes are looked for (.wav, .csv, .tsv, .npy, .nii, .nii.gz).
+    other files and empty class folders are named in the notes. Where the class folders hold more
+    signals and volumes (.wav, .csv, .tsv, .npy, .nii, .nii.gz) than pictures, it is these.
     """
 
     name: str = "class folders"
@@ -33,9 +33,11 @@ class ClassFolders:
 
     def read(self, files: FileTree) -> Dataset | None:
         """The data set, None without class folders. Errors: DataError for a doubled split."""
-        holds: Holds = "pictures" if any(map(is_picture, files.paths)) else "signals"
-        wanted = is_picture if holds == "pictures" else is_signal
         splits = _split_folders(files)
+        inside = [path for path in files.paths if _place(path, splits)[1]]
+        signals = sum(map(is_signal, inside)) > sum(map(is_picture, inside))
+        holds: Holds = "signals" if signals else "pictures"
+        wanted = is_signal if signals else is_picture
         found: dict[str, list[tuple[str, str]]] = defaultdict(list)
         left_out: list[str] = []
         for path in files.paths:

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from manako.data.dataset import Dataset, Item
+from manako.data.dataset import Dataset, Holds, Item
 from manako.data.files import FileTree
 from manako.data.names import SPLITS, WHOLE, composed, is_picture, listed, nearest, split_name
-from manako.data.signals.addresses import is_signal
+from manako.data.signals.addresses import files_at, files_below, is_signal
 from manako.errors import DataError
 from manako.structures import ClassTarget, LabelsTarget
 
@@ -168,14 +168,15 @@ def dataset_of(rows: Sequence[Row], files: FileTree, name: str, table: str) -> D
             f"{odd.place} names {odd.path}, and the lines before it files of another kind",
             expected="pictures, or signals and volumes, but not both",
         )
+    holds: Holds = "signals" if signals[0] else "pictures"
     return Dataset(
         task="multilabel" if several else "classification",
         classes=classes,
         splits={split: tuple(items) for split, items in sorted(splits.items())},
         files=files,
         format=name,
-        notes=(*_notes(rows, files, several), *by_folder),
-        holds="signals" if signals[0] else "pictures",
+        notes=(*_unnamed(rows, files, holds), *_unlabelled(rows, several), *by_folder),
+        holds=holds,
     )
 
 
@@ -185,7 +186,7 @@ def _found(row: Row, files: FileTree, known: Mapping[str, str]) -> str:
         return row.path
     if composed(row.path) in known:
         return known[composed(row.path)]
-    if any(path.startswith(f"{row.path}/") for path in files.paths):
+    if any(files_below(f"{row.path}/", files)):
         return f"{row.path}/"  # a folder: the slices of a volume
     raise DataError(
         f"{row.place} names {row.path}, which does not exist",
@@ -230,13 +231,19 @@ def _split_folders(rows: Sequence[Row]) -> list[str]:
     return [f"the splits are the folders that the paths begin with: {listed(sorted(tops))}"]
 
 
-def _notes(rows: Sequence[Row], files: FileTree, several: bool) -> list[str]:
-    notes = []
-    named = {row.path for row in rows}
-    unnamed = [path for path in files.paths if is_picture(path) and path not in named]
-    if unnamed:
-        notes.append(f"{len(unnamed):,} pictures are in no line and left out: {listed(unnamed, 3)}")
+def _unnamed(rows: Sequence[Row], files: FileTree, holds: Holds) -> list[str]:
+    """A note on files of the kind that the table names which it does not name."""
+    wanted = is_picture if holds == "pictures" else is_signal
+    used = {path for row in rows for path in files_at(row.path, files)}
+    used |= {row.place.table for row in rows}  # which may end as a series does
+    unnamed = [path for path in files.paths if wanted(path) and path not in used]
+    if not unnamed:
+        return []
+    return [f"{len(unnamed):,} {holds} are in no line and left out: {listed(unnamed, 3)}"]
+
+
+def _unlabelled(rows: Sequence[Row], several: bool) -> list[str]:
     empty = sum(not row.labels for row in rows)
-    if several and empty:
-        notes.append(f"{empty:,} of {len(rows):,} pictures show none of the classes")
-    return notes
+    if not several or not empty:
+        return []
+    return [f"{empty:,} of {len(rows):,} pictures show none of the classes"]

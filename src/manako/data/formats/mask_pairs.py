@@ -11,6 +11,7 @@ import torch
 
 from manako.data.dataset import Dataset, Item, MaskFile
 from manako.data.decode import decode_mask
+from manako.data.evenly import evenly_spaced
 from manako.data.files import FileTree
 from manako.data.names import WHOLE, composed, is_picture, listed, split_name, stem
 from manako.data.text import decoded, read_limited
@@ -127,7 +128,7 @@ def _values(files: FileTree, masks: list[str]) -> tuple[dict[int, int], tuple[st
     if "classes.txt" in files.sizes:
         values, classes = _from_classes_file(files)
         return values, classes, []
-    looked_at = _evenly(masks, LOOKED_AT)
+    looked_at = list(evenly_spaced(masks, LOOKED_AT))
     found = _values_found(files, looked_at)
     if len(found) < 2:
         raise DataError(
@@ -140,11 +141,6 @@ def _values(files: FileTree, masks: list[str]) -> tuple[dict[int, int], tuple[st
     note = f"no classes.txt: the classes are named after the values found in {part} masks"
     values = {value: label for label, value in enumerate(found)}
     return {**values, IGNORE: IGNORE}, tuple(f"class_{value}" for value in found), [note]
-
-
-def _evenly(paths: list[str], most: int) -> list[str]:
-    count = min(len(paths), most)
-    return [paths[index * len(paths) // count] for index in range(count)]
 
 
 def _values_found(files: FileTree, masks: Iterable[str]) -> list[int]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from manako.data.dataset import Dataset, Item
 from manako.data.files import FileTree
+from manako.data.names import is_picture
+from manako.data.signals.addresses import is_signal
 from manako.data.signals.reading import SignalReader
 from manako.errors import DataError
 from manako.structures import ClassTarget
@@ -27,9 +30,9 @@ class UeaSeries:
         Errors: DataError for two data sets in one folder, and for parts with other classes.
         """
         parts = {path: match for path in files.paths if (match := _PART.search(path))}
-        if not parts:
+        if not parts or _is_of_another_kind(files, list(parts)):
             return None
-        names = sorted({match[1] for match in parts.values()})
+        names = sorted({path[: match.start(2) - 1] for path, match in parts.items()})
         if len(names) > 1:
             raise DataError(
                 f"{files.root} holds several sets of series: {', '.join(names)}",
@@ -37,6 +40,11 @@ class UeaSeries:
             )
         reader = SignalReader(files)
         classes = {path: reader.series(path).classes for path in parts}
+        for path, of_one in classes.items():
+            if not of_one:
+                raise DataError(
+                    f"{path} names no classes", expected="a line @classLabel true A B …"
+                )
         first, *others = classes.values()
         if any(set(other) != set(first) for other in others):
             raise DataError(
@@ -59,3 +67,9 @@ class UeaSeries:
             format=self.name,
             holds="signals",
         )
+
+
+def _is_of_another_kind(files: FileTree, parts: Sequence[str]) -> bool:
+    """Whether there are pictures or signals of files of their own, and parts not at the top."""
+    others = any(is_picture(path) or is_signal(path) for path in files.paths)
+    return others and all("/" in path for path in parts)

@@ -1,13 +1,15 @@
 """Where a signal is: a file, a line of a file with many series, or a folder of slices.
 
 walk/1.csv                one file
-Walks_TRAIN.ts#12         the twelfth series of a file, counted from 0
-scans/patient 7/          all pictures of a folder, slice by slice
+Walks_TRAIN.ts#12         a series of a file, counted from 0
+scans/patient 7/          the pictures in a folder, slice by slice
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Iterator
 
 from manako.data.files import FileTree
 from manako.data.names import composed, is_picture
@@ -16,21 +18,38 @@ SOUNDS = (".wav",)
 TABLES = (".csv", ".tsv")
 ARRAYS = (".npy",)
 VOLUMES = (".nii", ".nii.gz")
+MANY = ".ts"  # a file of many series
 SUFFIXES = (*SOUNDS, *TABLES, *ARRAYS, *VOLUMES)
 """Endings of files that are read as signals or volumes, in lower case."""
 
 
 def is_signal(path: str) -> bool:
     """Whether a file is named like a signal or volume."""
-    return path.lower().endswith(SUFFIXES) or ".ts#" in path.lower() or path.endswith("/")
+    return path.lower().endswith(SUFFIXES) or is_one_of_many(path) or path.endswith("/")
+
+
+def is_one_of_many(path: str) -> bool:
+    """Whether a series of a file is meant, by its number."""
+    return re.search(r"(?i)\.ts#\d+$", path) is not None
 
 
 def files_at(address: str, files: FileTree) -> tuple[str, ...]:
     """The files that hold what is at an address, slices in the order of their numbers."""
     if address.endswith("/"):
-        inside = [path for path in files.paths if path.startswith(address) and is_picture(path)]
-        return tuple(sorted(inside, key=_by_number))
-    return (address.partition("#")[0] if ".ts#" in address.lower() else address,)
+        inside = (path for path in files_below(address, files) if is_picture(path))
+        slices = (path for path in inside if "/" not in path[len(address) :])
+        return tuple(sorted(slices, key=_by_number))
+    if address in files.sizes or not is_one_of_many(address):
+        return (address,)
+    return (address.rpartition("#")[0],)
+
+
+def files_below(folder: str, files: FileTree) -> Iterator[str]:
+    """The files whose path begins with `folder`, which ends in a slash."""
+    place = bisect_left(files.paths, folder)  # the paths are sorted
+    while place < len(files.paths) and files.paths[place].startswith(folder):
+        yield files.paths[place]
+        place += 1
 
 
 def bytes_at(address: str, files: FileTree) -> int:

@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 
 from manako.data.dataset import Dataset, Item
-from manako.data.signals.reading import SignalReader
+from manako.data.evenly import evenly_spaced
+from manako.data.signals.reading import SAME_RATE, SignalReader
 from manako.errors import DataError
 
 MOST_LOOKED_AT = 200
@@ -23,41 +24,39 @@ class SignalLook:
     channels: int
     rate_hz: float | None
     size: tuple[int, ...]
-    longest: tuple[int, ...]
 
 
 def look_at_signals(dataset: Dataset) -> SignalLook:
     """Read some training signals, evenly spaced, and describe them.
 
-    Errors: DataError where they are not of one kind.
+    Errors: DataError where they are not of one kind, naming two that differ.
     """
     reader = SignalReader(dataset.files)
-    items = _evenly(dataset.splits["train"])
-    signals = [reader.read(item.image) for item in items]
-    dims = {signal.values.ndim - 1 for signal in signals}
-    channels = {len(signal.values) for signal in signals}
-    rates = {signal.rate_hz for signal in signals}
-    for what, found in (
-        ("dimensions", sorted(map(str, dims))),
-        ("channels", sorted(map(str, channels))),
-        ("values a second", sorted(map(str, rates))),
-    ):
-        if len(found) > 1:
-            raise DataError(
-                f"{dataset.files.root} mixes signals of {' and '.join(found)} {what}",
-                expected="signals of one kind",
-            )
-    sizes = np.array([signal.values.shape[1:] for signal in signals])
+    items = list(evenly_spaced(dataset.splits["train"], MOST_LOOKED_AT))
+    shapes: list[tuple[int, ...]] = []
+    rates: list[float | None] = []
+    for item in items:  # one at a time: volumes are large
+        signal = reader.read(item.image)
+        shapes.append(signal.values.shape)
+        rates.append(signal.rate_hz)
+    _check_alike("dimensions", items, [len(shape) - 1 for shape in shapes])
+    _check_alike("channels", items, [shape[0] for shape in shapes])
+    rated = [(item, rate) for item, rate in zip(items, rates, strict=True) if rate is not None]
+    _check_alike("values a second", [item for item, _ in rated], [rate for _, rate in rated])
+    sizes = np.array([shape[1:] for shape in shapes])
     sound = items[0].image.lower().endswith(".wav")
     return SignalLook(
-        kind="volumes" if dims == {3} else "sounds" if sound else "series",
-        channels=channels.pop(),
-        rate_hz=rates.pop(),
+        kind="volumes" if len(shapes[0]) == 4 else "sounds" if sound else "series",
+        channels=shapes[0][0],
+        rate_hz=rated[0][1] if rated else None,
         size=tuple(int(side) for side in np.quantile(sizes, 0.9, axis=0, method="higher")),
-        longest=tuple(int(side) for side in sizes.max(axis=0)),
     )
 
 
-def _evenly(items: Sequence[Item]) -> list[Item]:
-    count = min(len(items), MOST_LOOKED_AT)
-    return [items[index * len(items) // count] for index in range(count)]
+def _check_alike(what: str, items: Sequence[Item], numbers: Sequence[float]) -> None:
+    for item, number in zip(items, numbers, strict=True):
+        if not np.isclose(number, numbers[0], rtol=SAME_RATE, atol=0):
+            raise DataError(
+                f"signals of {numbers[0]:g} and {number:g} {what}: {items[0].image}, {item.image}",
+                expected="signals of one kind",
+            )

@@ -4,6 +4,9 @@ The power of the short-time Fourier transform (Hann windows, centred), summed in
 triangles of equal width on the mel scale, in decibels.
 
     mel(f) = 2595 log10(1 + f / 700)       (O'Shaughnessy 1987)
+
+The lowest bands may be narrower than the frequencies of a window lie apart. Windows are then
+transformed with zeros at their end, which gives frequencies in between, until no band is empty.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from manako.data.signals.signal import Values
 from manako.errors import UsageError
 
 FLOOR = 1e-10  # of power: -100 dB
+MOST_BANDS = 512
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,11 @@ class MelForm:
     bands: int = 64
 
     def __post_init__(self) -> None:
-        if min(self.window, self.step, self.bands) < 1 or self.bands > self.window // 2:
+        if self.window < 2 or self.step < 1 or not 1 <= self.bands <= MOST_BANDS:
             raise UsageError(
                 f"a spectrogram of {self.bands} bands from windows of {self.window} every "
                 f"{self.step} values",
-                expected="at most half as many bands as a window has values",
+                expected=f"1 to {MOST_BANDS} bands, and windows of 2 values or more",
             )
 
 
@@ -48,17 +52,31 @@ def log_mel(sound: Values, rate_hz: float, form: MelForm) -> Values:
     count = sound.shape[1] // form.step + 1
     windows = np.lib.stride_tricks.sliding_window_view(padded, form.window, axis=1)
     moments = windows[:, : count * form.step : form.step] * np.hanning(form.window + 1)[:-1]
-    power = np.abs(np.fft.rfft(moments, axis=2)) ** 2
-    bands = power @ mel_filters(form.window, form.bands, rate_hz).T
+    length = fft_length(form.window, form.bands, rate_hz)
+    power = np.abs(np.fft.rfft(moments, length, axis=2)) ** 2
+    bands = power @ mel_filters(length, form.bands, rate_hz).T
     decibels = 10 * np.log10(np.maximum(bands, FLOOR))
     return np.ascontiguousarray(decibels.transpose(0, 2, 1), dtype=np.float32)
 
 
 @lru_cache(maxsize=8)
-def mel_filters(window: int, bands: int, rate_hz: float) -> npt.NDArray[np.float64]:
-    """Triangles [bands, window // 2 + 1] over the frequencies of a window, with peaks of 1."""
+def fft_length(window: int, bands: int, rate_hz: float) -> int:
+    """`window`, or so many times twice as much that each band has a frequency in it.
+
+    >>> fft_length(256, 64, 8000), fft_length(32, 32, 1000)
+    (256, 64)
+    """
+    length = window
+    while not mel_filters(length, bands, rate_hz).any(axis=1).all():
+        length *= 2
+    return length
+
+
+@lru_cache(maxsize=8)
+def mel_filters(length: int, bands: int, rate_hz: float) -> npt.NDArray[np.float64]:
+    """Triangles [bands, length // 2 + 1] over the frequencies of a transform, with peaks of 1."""
     edges = hertz(np.linspace(0.0, mels(rate_hz / 2), bands + 2))
-    frequencies = np.linspace(0.0, rate_hz / 2, window // 2 + 1)
+    frequencies = np.fft.rfftfreq(length, 1 / rate_hz)
     left, middle, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rising = (frequencies - left) / (middle - left)
     falling = (right - frequencies) / (right - middle)

@@ -10,7 +10,10 @@ import numpy as np
 from manako.data.signals.signal import Signal, as_values
 from manako.errors import DataError
 
-_CLOCKS = re.compile(r"(?i)[\"']?(time|timestamp|t|index|step|sample|frame)(?![a-z])")
+_CLOCK = re.compile(
+    r"(?i)(?:(?:time|timestamp|t|index|step|sample|frame)(?:[ _]?\(?(?P<unit>s|sec|seconds|ms|"
+    r"milliseconds)\)?)?)?"  # all of the name; or none, as pandas writes an index
+)
 _SEPARATORS = (";", "	", ",", " ")  # a comma may be inside numbers that others separate
 
 
@@ -18,9 +21,9 @@ def decode_table(data: bytes, name: str) -> Signal:
     """Rows of numbers, one for each step, as float32 [columns, rows].
 
     The separator is found: comma, semicolon, tab or spaces. Empty lines and those that begin with #
-    are passed over; a first line of names is told by its letters. A first column called time,
-    index or the like is a clock and no channel; where it runs evenly in seconds or milliseconds
-    (`time_s`, `time_ms`), it gives the rate.
+    are passed over; a first line of names is told by its letters. A first column that rises from
+    line to line, and is called time, index or the like or not at all, is a clock and no channel;
+    where it runs evenly in seconds or milliseconds (`time_s`, `time_ms`), it gives the rate.
 
     Errors: DataError naming the line that holds something else or has another number of columns.
     """
@@ -47,8 +50,9 @@ def decode_table(data: bytes, name: str) -> Signal:
             )
     columns = np.array(rows, dtype=np.float64).T
     rate = None
-    if names and _CLOCKS.match(names[0]) and len(columns) > 1:
-        rate = _rate(names[0], columns[0])
+    clock = _CLOCK.fullmatch(names[0].strip("\"'")) if names else None
+    if clock and len(columns) > 1 and (np.diff(columns[0]) > 0).all():
+        rate = _rate(clock["unit"], columns[0])
         columns = columns[1:]
     return Signal(as_values(columns, name), rate)
 
@@ -90,10 +94,9 @@ def _numbers(line: str, separator: str, number: int, name: str) -> list[float]:
         ) from error
 
 
-def _rate(clock: str, times: np.ndarray) -> float | None:
-    unit = 1.0 if re.search(r"(?i)(_s|\bs|seconds|\(s\))$", clock) else None
-    unit = 1e-3 if re.search(r"(?i)(_ms|\(ms\)|milliseconds)$", clock) else unit
+def _rate(unit: str | None, times: np.ndarray) -> float | None:
     steps = np.diff(times)
-    if unit is None or not steps.size or np.median(steps) <= 0:
+    if unit is None or not steps.size or not np.allclose(steps, np.median(steps), rtol=0.01):
         return None
-    return float(1 / (np.median(steps) * unit))
+    seconds = np.median(steps) * (1e-3 if unit.lower().startswith("m") else 1.0)
+    return float(f"{1 / seconds:.6g}")  # what is left of differences of rounded times

@@ -34,6 +34,8 @@ def as_values(array: npt.ArrayLike, name: str) -> Values:
     found = np.asarray(array)
     if found.dtype.kind not in "fiub":
         raise DataError(f"{name} holds {found.dtype}", expected="numbers")
+    if found.ndim == 0:
+        raise DataError(f"{name} holds a single number", expected="at least a row of them")
     if found.size == 0:
         raise DataError(f"{name} holds no numbers", fix="remove it, or write it anew")
     if found.size > MOST_VALUES:
@@ -42,7 +44,8 @@ def as_values(array: npt.ArrayLike, name: str) -> Values:
             expected=f"at most {MOST_VALUES:,}",
             fix="cut it into parts",
         )
-    values = np.ascontiguousarray(found[None] if found.ndim == 1 else found, dtype=np.float32)
+    rows = found[None] if found.ndim == 1 else found
+    values = np.require(rows, np.float32, ["C", "W"])  # torch takes over what may be written to
     bad = np.flatnonzero(~np.isfinite(values))
     if bad.size:
         where = ", ".join(map(str, np.unravel_index(bad[0], values.shape)))

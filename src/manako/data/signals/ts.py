@@ -17,7 +17,10 @@ from manako.errors import DataError
 
 @dataclass(frozen=True)
 class Series:
-    """The series of a file in order, their labels, and the names of all classes in its order."""
+    """The series of a file in order, their labels, and the names of all classes in its order.
+
+    In a file without classes the labels are empty.
+    """
 
     values: tuple[Values, ...]
     labels: tuple[str, ...]
@@ -28,32 +31,31 @@ def decode_ts(data: bytes, name: str) -> Series:
     """All series of a file, each float32 [C, L]; lengths may differ.
 
     Errors: DataError naming the line, for numbers that are missing (?), for a class that the head
-    does not name, for channels of unequal length, and for files with time stamps or no classes.
+    does not name, for channels of unequal length, and for files with time stamps.
     """
     text = data.decode("utf-8", errors="replace")
     head: dict[str, str] = {}
     values: list[Values] = []
     labels: list[str] = []
-    in_data = False
+    in_data = has_classes = False
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
         if not line or line.startswith("#"):
             continue
         if in_data:
-            *channels, label = line.split(":")
+            *channels, label = line.split(":") if has_classes else (*line.split(":"), "")
             values.append(_channels(channels, f"{name}, line {number}"))
             labels.append(label.strip())
         elif line.startswith("@"):
             key, _, value = line[1:].partition(" ")
             head[key.lower()] = value.strip()
             in_data = key.lower() == "data"
-    said, *classes = head.get("classlabel", "false").split()
-    if said.lower() != "true" or not classes:
-        raise DataError(f"{name} names no classes", expected="a line @classLabel true A B …")
+            has_classes = head.get("classlabel", "").lower().startswith("true")
+    classes = head["classlabel"].split()[1:] if has_classes else []
     if head.get("timestamps", "false").lower() == "true":
         raise DataError(f"{name} has time stamps", expected="series in equal steps")
     for label in labels:
-        if label not in classes:
+        if has_classes and label not in classes:
             raise DataError(
                 f"{name}: class {label!r} is not in its head", expected=", ".join(classes)
             )

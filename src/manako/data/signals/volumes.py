@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+import io
 import math
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 
 from manako.data.signals.signal import MOST_VALUES, Signal, as_values
 from manako.errors import DataError, ResourceError
+
+_MOST_BYTES = 8 * MOST_VALUES + 2**20  # the widest numbers, and the head
 
 
 def decode_nifti(data: bytes, name: str) -> Signal:
@@ -30,14 +33,14 @@ def decode_nifti(data: bytes, name: str) -> Signal:
     import nibabel
 
     try:
-        plain = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        plain = _unpacked(data, name) if data[:2] == b"\x1f\x8b" else data
         stored: Any = nibabel.nifti1.Nifti1Image.from_bytes(plain)
-        image: Any = nibabel.funcs.as_closest_canonical(stored)  # type: ignore[no-untyped-call]
-        if math.prod(image.shape) > MOST_VALUES:
+        if math.prod(stored.shape) > MOST_VALUES:  # before any of them is made a number
             raise DataError(
-                f"{name} holds {math.prod(image.shape):,} voxels",
+                f"{name} holds {math.prod(stored.shape):,} voxels",
                 expected=f"at most {MOST_VALUES:,}",
             )
+        image: Any = nibabel.funcs.as_closest_canonical(stored)  # type: ignore[no-untyped-call]
         voxels = np.asarray(image.dataobj, dtype=np.float32)
     except DataError:
         raise
@@ -53,3 +56,12 @@ def decode_nifti(data: bytes, name: str) -> Signal:
         raise DataError(f"{name} has {voxels.ndim} dimensions", expected="three, or four with time")
     channels = voxels if voxels.ndim == 4 else voxels[..., None]
     return Signal(as_values(channels.transpose(3, 2, 1, 0), name))
+
+
+def _unpacked(data: bytes, name: str) -> bytes:
+    """What was compressed; a few bytes could otherwise fill the memory."""
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+        plain = packed.read(_MOST_BYTES + 1)
+    if len(plain) > _MOST_BYTES:
+        raise DataError(f"{name} unpacks to more than {_MOST_BYTES:,} bytes", fix="leave it out")
+    return plain

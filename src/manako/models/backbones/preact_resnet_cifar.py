@@ -93,11 +93,15 @@ class Bottleneck(nn.Module):
 Unit = type[Basic] | type[Bottleneck]
 
 
+WIDTH = 16
+
+
 class CifarPreActResNet(nn.Module):
     """A 3x3 stem, three stages, a last norm and ReLU.
 
-    `depth` is 6n + 2 with basic units and 9n + 2 with bottlenecks, n in each stage. Raises
-    UsageError for other depths.
+    `depth` is 6n + 2 with basic units and 9n + 2 with bottlenecks, n in each stage; `width` are the
+    channels inside the first stage's, of which each stage has twice as many as the one before.
+    Raises UsageError for other depths.
 
     >>> CifarPreActResNet(Bottleneck, depth=164).channels
     {1: 64, 2: 128, 4: 256}
@@ -106,7 +110,7 @@ class CifarPreActResNet(nn.Module):
     first_convolution = "conv1.weight"
     least_side = 4
 
-    def __init__(self, unit: Unit, depth: int, in_channels: int = 3) -> None:
+    def __init__(self, unit: Unit, depth: int, in_channels: int = 3, *, width: int = WIDTH) -> None:
         super().__init__()
         count, rest = divmod(depth - 2, 3 * unit.convolutions)
         if count < 1 or rest:
@@ -114,13 +118,13 @@ class CifarPreActResNet(nn.Module):
                 f"a pre-activation ResNet of such units cannot have {depth} layers",
                 expected=f"{3 * unit.convolutions}n + 2",
             )
-        k = unit.expansion
-        self.channels = {1: 16 * k, 2: 32 * k, 4: 64 * k}
-        self.conv1 = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
-        self.layer1 = _stage(unit, 16, 16, count, stride=1)
-        self.layer2 = _stage(unit, 16 * k, 32, count, stride=2)
-        self.layer3 = _stage(unit, 32 * k, 64, count, stride=2)
-        self.bn = nn.BatchNorm2d(64 * k)
+        k = unit.expansion * width
+        self.channels = {1: k, 2: 2 * k, 4: 4 * k}
+        self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
+        self.layer1 = _stage(unit, width, width, count, stride=1)
+        self.layer2 = _stage(unit, k, 2 * width, count, stride=2)
+        self.layer3 = _stage(unit, 2 * k, 4 * width, count, stride=2)
+        self.bn = nn.BatchNorm2d(4 * k)
         self.relu = nn.ReLU(inplace=True)
         kaiming_normal(self)
 

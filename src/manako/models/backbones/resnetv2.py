@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from manako.errors import UsageError
 from manako.models.layers.initialise import kaiming_normal
+from manako.models.layers.scaling import deepened, widened
 from manako.models.layers.sizes import refuse_small
 from manako.models.layers.stochastic_depth import StochasticDepth, rising_rates
 
@@ -92,7 +93,7 @@ class Bottleneck(nn.Module):
 
 Block = type[Basic] | type[Bottleneck]
 
-DEPTHS: dict[int, tuple[Block, tuple[int, int, int, int]]] = {
+DEPTHS: dict[int, tuple[Block, tuple[int, ...]]] = {
     18: (Basic, (2, 2, 2, 2)),
     34: (Basic, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
@@ -115,7 +116,7 @@ class ResNetV2(nn.Module):
 
     `depth` is 18, 34, 50, 101 or 152. `stochastic_depth` is the rate at which the last block's
     branch is left out in training; those before it rise to it from 0. Raises UsageError for other
-    values.
+    values. Factors make it so many times as wide and as deep.
 
     >>> ResNetV2(18).channels
     {4: 64, 8: 128, 16: 256, 32: 512}
@@ -124,23 +125,32 @@ class ResNetV2(nn.Module):
     first_convolution = "conv1.weight"
     least_side = 32  # one whole cell of the deepest map
 
-    def __init__(self, depth: int, in_channels: int = 3, *, stochastic_depth: float = 0.0) -> None:
+    def __init__(
+        self,
+        depth: int,
+        in_channels: int = 3,
+        *,
+        stochastic_depth: float = 0.0,
+        width_factor: float = 1.0,
+        depth_factor: float = 1.0,
+    ) -> None:
         super().__init__()
         if depth not in DEPTHS:
             raise UsageError(
                 f"a ResNetV2 cannot have {depth} layers", expected=", ".join(map(str, DEPTHS))
             )
         block, depths = DEPTHS[depth]
+        depths, width = deepened(depths, depth_factor), widened(64, width_factor)
         rates = iter(rising_rates(stochastic_depth, sum(depths)))
-        k = block.expansion
-        self.channels = {4: 64 * k, 8: 128 * k, 16: 256 * k, 32: 512 * k}
-        self.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
+        k = block.expansion * width
+        self.channels = {4: k, 8: 2 * k, 16: 4 * k, 32: 8 * k}
+        self.conv1 = nn.Conv2d(in_channels, width, 7, stride=2, padding=3, bias=False)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.layer1 = stage(block, 64, 64, depths[0], 1, rates)
-        self.layer2 = stage(block, 64 * k, 128, depths[1], 2, rates)
-        self.layer3 = stage(block, 128 * k, 256, depths[2], 2, rates)
-        self.layer4 = stage(block, 256 * k, 512, depths[3], 2, rates)
-        self.norm = nn.BatchNorm2d(512 * k)
+        self.layer1 = stage(block, width, width, depths[0], 1, rates)
+        self.layer2 = stage(block, k, 2 * width, depths[1], 2, rates)
+        self.layer3 = stage(block, 2 * k, 4 * width, depths[2], 2, rates)
+        self.layer4 = stage(block, 4 * k, 8 * width, depths[3], 2, rates)
+        self.norm = nn.BatchNorm2d(8 * k)
         self.relu = nn.ReLU(inplace=True)
         kaiming_normal(self)
 

@@ -66,10 +66,10 @@ class WideResNet(nn.Module):
         self, depth: int, widening: float, in_channels: int = 3, *, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        if depth < 10 or depth % 6 != 4 or widening < 1:
+        if depth < 10 or depth % 6 != 4 or widening <= 0:
             raise UsageError(
                 f"there is no WRN-{depth}-{widening}",
-                expected="a depth of 6n + 4 (16, 22, 28, 40, …) and a widening of 1 or more",
+                expected="a depth of 6n + 4 (16, 22, 28, 40, …) and a widening above 0",
             )
         blocks, width = (depth - 4) // 6, int(16 * widening)
         self.channels = {1: width, 2: 2 * width, 4: 4 * width}

@@ -10,7 +10,7 @@ from manako.models.backbones.densenet import BottleneckLayer, DenseNet, Layer, P
 from manako.models.backbones.densenet_cifar import CifarDenseNet
 from manako.models.classifier import Classifier
 from manako.models.entry import Entry, Paper, cifar10, imagenet
-from manako.models.layers.scaling import widened
+from manako.models.layers.scaling import deepened, widened
 from manako.models.protocols import Backbone
 
 DENSENET = Paper("Densely Connected Convolutional Networks", 2017, "1608.06993")
@@ -49,9 +49,20 @@ def _densenet_cifar(
     in_channels: int,
     compression: float = 1.0,
     dropout: float = 0.0,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
 ) -> Classifier:
-    chosen = {"compression": compression, "dropout": dropout}
-    return _classifier(CifarDenseNet(layer, depth, growth_rate, in_channels, **chosen), num_classes)
+    in_block = 3 * layer.convolutions
+    (layers,) = deepened([(depth - 4) // in_block], depth_factor)
+    backbone = CifarDenseNet(
+        layer,
+        in_block * layers + 4,
+        widened(growth_rate, width_factor, 4),
+        in_channels,
+        compression=compression,
+        dropout=dropout,
+    )
+    return _classifier(backbone, num_classes)
 
 
 def _classifier(backbone: Backbone, num_classes: int) -> Classifier:

@@ -64,8 +64,21 @@ def _wrn(
     return Classifier(backbone, num_classes)
 
 
-def _preact_cifar(unit: Unit, depth: int, /, *, num_classes: int, in_channels: int) -> Classifier:
-    classifier = Classifier(CifarPreActResNet(unit, depth, in_channels), num_classes)
+def _preact_cifar(
+    unit: Unit,
+    depth: int,
+    /,
+    *,
+    num_classes: int,
+    in_channels: int,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
+) -> Classifier:
+    in_stage = 3 * unit.convolutions
+    (units,) = deepened([(depth - 2) // in_stage], depth_factor)
+    width = widened(16, width_factor, 4)
+    backbone = CifarPreActResNet(unit, in_stage * units + 2, in_channels, width=width)
+    classifier = Classifier(backbone, num_classes)
     nn.init.zeros_(classifier.head.bias)  # as in the authors' code
     return classifier
 
@@ -78,8 +91,16 @@ def _resnetv2(
     in_channels: int,
     stochastic_depth: float = 0.0,
     dropout: float = 0.0,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
 ) -> Classifier:
-    backbone = ResNetV2(depth, in_channels, stochastic_depth=stochastic_depth)
+    backbone = ResNetV2(
+        depth,
+        in_channels,
+        stochastic_depth=stochastic_depth,
+        width_factor=width_factor,
+        depth_factor=depth_factor,
+    )
     classifier = Classifier(backbone, num_classes, dropout=dropout)
     nn.init.normal_(classifier.head.weight, std=0.01)
     nn.init.zeros_(classifier.head.bias)

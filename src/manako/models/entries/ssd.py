@@ -19,9 +19,14 @@ def _ssd(
     in_channels: int,
     size_factor: float = 3.0,
     wide_ratios: bool = False,
+    width_factor: float = 1.0,
+    depth_factor: float = 1.0,
 ) -> SSD:
     return SSD(
-        resnet(backbone, in_channels), num_classes, size_factor=size_factor, wide_ratios=wide_ratios
+        resnet(backbone, in_channels, width_factor=width_factor, depth_factor=depth_factor),
+        num_classes,
+        size_factor=size_factor,
+        wide_ratios=wide_ratios,
     )
 
 

@@ -1,0 +1,26 @@
+"""What all plots have in common: two colours, few lines, and files that are the same each time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+BLUE, GREY = "#1f5a96", "#8a8a8a"
+
+
+def without_sides(axes: Axes, *sides: str) -> None:
+    """Take away the lines at some sides of a plot."""
+    for side in sides:
+        axes.spines[side].set_visible(False)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure without a date and without random names of its parts."""
+    dates = {".svg": "Date", ".pdf": "CreationDate"}
+    suffix = path.suffix.lower()
+    metadata = {dates[suffix]: None} if suffix in dates else None
+    with rc_context({"svg.hashsalt": "manako", "svg.fonttype": "none"}):
+        figure.savefig(path, dpi=150, metadata=metadata)
