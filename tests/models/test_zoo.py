@@ -368,9 +368,12 @@ def test_info_lists_options_and_weights():
     dense = {"compression": 0.5, "dropout": 0.0}
     assert model_info("densenet121").options == {"growth_rate": 32, **dense, **factors}
     assert model_info("densenet161").options == {"growth_rate": 48, **dense, **factors}
-    assert model_info("densenet_bc_100_12").options == dense
-    assert model_info("densenet_40_12").options == dense | {"compression": 1.0}
-    assert model_info("resnetv2_50").options == {"stochastic_depth": 0.0, "dropout": 0.0}
+    assert model_info("densenet_bc_100_12").options == {**dense, **factors}
+    assert model_info("densenet_40_12").options == {**dense, "compression": 1.0, **factors}
+    assert model_info("resnetv2_50").options == {
+        **{"stochastic_depth": 0.0, "dropout": 0.0},
+        **factors,
+    }
     assert model_info("densenet121").weights == ("recognizer", "torchvision", "timm")
     assert model_info("resnetv2_50").weights == ("recognizer", "timm")
     assert model_info("vgg16").options == {"dropout": 0.5, "hidden": 4096, **factors}
