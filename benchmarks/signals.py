@@ -33,7 +33,7 @@ PUBLISHED = {  # Bagnall et al. 2018: 1-NN with Euclidean distance, and with dyn
     "arem": None,
 }
 # Copies of sequences that are in the test part, and of one another.
-COPIES = {"cycling/dataset15.csv", "lying/dataset11.csv", "lying/dataset12.csv"}
+COPIES = {f"lying/dataset{number}.csv" for number in range(11, 16)} | {"cycling/dataset15.csv"}
 
 Row = tuple[str, str, str]
 
