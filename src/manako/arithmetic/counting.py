@@ -18,7 +18,7 @@ from manako.models.dimensions import Dimensions
 from manako.models.protocols import FixedSize, WholeModel
 from manako.models.receptive_field import Field, fields_of_layers
 from manako.models.visits import after_each_module, inside_modules
-from manako.models.zoo import create_model, model_info
+from manako.models.zoo import create_without_values, model_info
 
 BATCH = 2  # the least from which batch norms of single units learn
 
@@ -61,14 +61,9 @@ def arithmetic(
                 expected="as many sides as dims",
             )
         in_channels = in_channels or info.in_channels
-        with torch.device("meta"):
-            network = create_model(
-                network,
-                num_classes=num_classes or info.num_classes,
-                in_channels=in_channels,
-                dims=dims,
-                **options,
-            )
+        network = create_without_values(
+            network, num_classes=num_classes, in_channels=in_channels, dims=dims, **options
+        )
     elif input_size is None or num_classes or options:
         raise UsageError(
             "a network was given with num_classes or options, or without a size",

@@ -38,23 +38,20 @@ def info(
     json: Json = False,
 ) -> None:
     """Show a model's task, paper, weights and their terms, and what it costs, layer by layer."""
-    import torch
-
     from manako.arithmetic import arithmetic
     from manako.console.messages import print_json, print_table, print_text, say
-    from manako.models.zoo import create_model, model_info
+    from manako.models.zoo import create_without_values, model_info
 
     facts = model_info(name)
     options: dict[str, Any] = dict(parse_options(model_option) or {})
     channels = channels or facts.in_channels
-    with torch.device("meta"):
-        network: Any = create_model(
-            name,
-            num_classes=classes or facts.num_classes,
-            in_channels=channels,
-            dims=cast("Dimensions", dims),
-            **options,
-        ).eval()
+    network: Any = create_without_values(
+        name,
+        num_classes=classes or facts.num_classes,
+        in_channels=channels,
+        dims=cast("Dimensions", dims),
+        **options,
+    )
     size = _size(imgsz, dims, getattr(network, "fixed_size_hw", facts.size_hw))
     cost = arithmetic(network, input_size=size, in_channels=channels)
     layers = cost.grouped(depth)

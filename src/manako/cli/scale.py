@@ -10,7 +10,7 @@ import typer
 from manako.cli.options import Data, Json, Quiet
 
 if TYPE_CHECKING:
-    from manako.recipes.compound_scaling import Scaling
+    from manako.recipes.compound_scaling import Scaling, Trial
     from manako.recipes.compound_search import Candidate
 
 
@@ -97,25 +97,11 @@ def draw(found: Scaling) -> Path:
 
 def show(found: Scaling, drawn: Path) -> None:
     """A row for each network, the best first, and what to make of it."""
-    from manako.config import format_size
     from manako.console.messages import print_table, say
 
     print_table(
         ("", "depth", "width", "pixels", "mult.-adds M", "weights M", "ms", "training MB", "val"),
-        [
-            (
-                "as given" if one.is_unscaled else f"phi {one.scaled.phi:.2f}",
-                f"x{one.scaled.options['depth_factor']:.2f}",
-                f"x{one.scaled.options['width_factor']:.2f}",
-                format_size(one.scaled.size_hw),
-                round(one.scaled.cost.macs / 1e6),
-                round(one.scaled.cost.params / 1e6, 2),
-                round(one.latency_seconds * 1000, 1),
-                round(one.memory_bytes / 1e6),
-                str(score),
-            )
-            for one, score in ((trial.candidate, trial.score) for trial in found.trials)
-        ],
+        map(_row, found.trials),
     )
     say(f"\nbest on validation: {found.winner.run.folder}")
     if found.as_good:
@@ -123,6 +109,23 @@ def show(found: Scaling, drawn: Path) -> None:
     for failure in found.failures:
         say(f"not trained: {failure.candidate}: {failure.reason}")
     say(f"drawn: {drawn}")
+
+
+def _row(trial: Trial) -> tuple[object, ...]:
+    from manako.config import format_size
+
+    one, scaled = trial.candidate, trial.candidate.scaled
+    return (
+        "as given" if one.is_unscaled else f"phi {scaled.phi:.2f}",
+        f"x{scaled.options['depth_factor']:.2f}",
+        f"x{scaled.options['width_factor']:.2f}",
+        format_size(scaled.size_hw),
+        round(scaled.cost.macs / 1e6),
+        round(scaled.cost.params / 1e6, 2),
+        round(one.latency_seconds * 1000, 1),
+        round(one.memory_bytes / 1e6),
+        str(trial.score),
+    )
 
 
 def _label(candidate: Candidate) -> str:

@@ -35,7 +35,7 @@ def parse_sides(text: str) -> tuple[int, ...]:
     parts = re.split("[x×]", text.strip().lower())
     if len(parts) > 3 or not all(re.fullmatch(r"\d{1,7}", one) and int(one) for one in parts):
         raise UsageError(
-            f"{text!r} is no size of a signal",
+            f"{text!r} is no size",
             expected="one to three numbers above zero, as in 8000, 64x100 or 32x48x48",
         )
     return tuple(map(int, parts))

@@ -89,10 +89,9 @@ class ModelInfo:
 
     @cached_property
     def _network(self) -> nn.Module:
-        """Shapes without values."""
-        build = MODELS[self.name].build
-        with torch.device("meta"):
-            return build(num_classes=self.num_classes, in_channels=self.in_channels).eval()
+        return create_without_values(
+            self.name, num_classes=self.num_classes, in_channels=self.in_channels
+        )
 
 
 def seen_by_last_map(network: nn.Module, in_channels: int, dims: Dimensions = 2) -> int | None:
@@ -195,6 +194,26 @@ def create_model(
     if source is not None:
         say(f"{name}: {load_source(model, source).message}")
     return model
+
+
+def create_without_values(
+    name: str,
+    *,
+    num_classes: int | None = None,
+    in_channels: int = 3,
+    dims: Dimensions = 2,
+    **options: Any,
+) -> nn.Module:
+    """What `create_model` gives, in evaluation and on torch's meta device: shapes, no values.
+
+    >>> create_without_values("resnet18").head.weight.device
+    device(type='meta')
+    """
+    with torch.device("meta"):
+        network = create_model(
+            name, num_classes=num_classes, in_channels=in_channels, dims=dims, **options
+        )
+    return network.eval()
 
 
 def _entry(name: str) -> Entry:

@@ -23,7 +23,7 @@ from manako.data.transforms.presets import strengths
 from manako.errors import UsageError
 from manako.models.protocols import FixedSize, WholeModel
 from manako.models.weights import absolute_source
-from manako.models.zoo import create_model, model_info
+from manako.models.zoo import create_without_values, model_info
 from manako.recognizer import RecognizerSpec
 from manako.runs.defaults import Recipe, default_model, default_size, recipe_for
 from manako.runs.look import Look
@@ -256,8 +256,7 @@ class AllowedSizes:
 
 def allowed_sizes(model: str, channels: int, options: Mapping[str, Any]) -> AllowedSizes:
     """The input sizes of the network `model`; an unknown option is refused here."""
-    with torch.device("meta"):  # shapes only: nothing is drawn or allocated
-        network = create_model(model, num_classes=2, in_channels=channels, **options).eval()
+    network = create_without_values(model, num_classes=2, in_channels=channels, **options)
     assert isinstance(network, WholeModel)
     fixed = network.fixed_size_hw if isinstance(network, FixedSize) else None
     multiple, least = network.size_multiple, network.least_side

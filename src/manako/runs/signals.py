@@ -8,7 +8,6 @@ from collections import defaultdict
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
 from manako.config import format_size
@@ -22,7 +21,7 @@ from manako.data.signals.reading import SignalReader
 from manako.data.signals.transforms import SignalStrengths, usual_strengths
 from manako.errors import DataError, UsageError
 from manako.models.protocols import FixedSize, WholeModel
-from manako.models.zoo import create_model
+from manako.models.zoo import create_without_values
 
 if TYPE_CHECKING:  # it imports this file
     from manako.runs.choices import Choices
@@ -56,14 +55,13 @@ def choose_signal(choices: Choices, asked: Asked, look: SignalLook) -> nn.Module
     choices.take("weights", None)
     options = choices.take("model_options", {})
     kind = _kind(asked, look)
-    with torch.device("meta"):
-        network = create_model(
-            choices.values["model"],
-            num_classes=2,
-            in_channels=look.channels,
-            dims=KIND_DIMS[kind],
-            **options,
-        )
+    network = create_without_values(
+        choices.values["model"],
+        num_classes=2,
+        in_channels=look.channels,
+        dims=KIND_DIMS[kind],
+        **options,
+    )
     assert isinstance(network, WholeModel)
     form, why = _form(asked, look, kind, network)
     if isinstance(network, FixedSize) and form.size != network.fixed_size_hw:

@@ -14,7 +14,7 @@ from manako.data.signals.reading import SignalReader
 from manako.errors import DataError
 from manako.structures import ClassTarget
 
-_PART = re.compile(r"(?i)(?:^|/)([^/]*)_(train|test)\.ts$")
+_PART = re.compile(r"(?i)_(train|test)\.ts$")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class UeaSeries:
         parts = {path: match for path in files.paths if (match := _PART.search(path))}
         if not parts or _is_of_another_kind(files, list(parts)):
             return None
-        names = sorted({path[: match.start(2) - 1] for path, match in parts.items()})
+        names = sorted({path[: match.start()] for path, match in parts.items()})
         if len(names) > 1:
             raise DataError(
                 f"{files.root} holds several sets of series: {', '.join(names)}",
@@ -53,7 +53,7 @@ class UeaSeries:
         ordered = tuple(sorted(first))
         targets = {name: ClassTarget(label) for label, name in enumerate(ordered)}
         splits = {
-            match[2].lower(): tuple(
+            match[1].lower(): tuple(
                 Item(f"{path}#{number}", targets[label])
                 for number, label in enumerate(reader.series(path).labels)
             )

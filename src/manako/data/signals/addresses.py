@@ -46,10 +46,11 @@ def files_at(address: str, files: FileTree) -> tuple[str, ...]:
 
 def files_below(folder: str, files: FileTree) -> Iterator[str]:
     """The files whose path begins with `folder`, which ends in a slash."""
-    place = bisect_left(files.paths, folder)  # the paths are sorted
-    while place < len(files.paths) and files.paths[place].startswith(folder):
-        yield files.paths[place]
-        place += 1
+    paths = files.paths
+    for place in range(bisect_left(paths, folder), len(paths)):  # they are sorted
+        if not paths[place].startswith(folder):
+            return
+        yield paths[place]
 
 
 def bytes_at(address: str, files: FileTree) -> int:
