@@ -12,8 +12,6 @@ from manako.arithmetic.counting import kind_of
 from manako.errors import ShapeError, UnknownName, UsageError
 from manako.models.zoo import create_model, list_models, model_info
 
-FAST = 1.0  # seconds
-
 
 @pytest.mark.parametrize("name", list_models())
 def test_layers_add_up_to_the_model(name):
@@ -182,6 +180,57 @@ def test_a_network_of_ones_own_stays_as_it_is():
         assert torch.equal(one, before[name])
 
 
+def test_a_layer_used_twice_stands_where_it_is_used_last_with_the_work_of_both():
+    again = nn.Conv2d(3, 3, 3, padding=1)
+    cost = arithmetic(nn.Sequential(again, nn.ReLU(), again), input_size=(8, 8))
+
+    assert [one.name for one in cost.layers] == ["1", "0"]
+    assert cost.layers[1].macs == cost.macs == 2 * 9 * 9 * 64
+    assert cost.layers[1].receptive_field == 5
+    assert cost.params == 9 * 9 + 3
+
+
+def test_weights_that_two_layers_share_count_once():
+    first, second = nn.Linear(4, 4), nn.Linear(4, 4)
+    second.weight = first.weight
+    cost = arithmetic(nn.Sequential(nn.Flatten(), first, second), input_size=(2, 2), in_channels=1)
+
+    assert cost.params == 16 + 4 + 4
+    assert cost.macs == 2 * 16
+
+
+def test_a_head_for_maps_of_one_size_is_counted_and_fields_are_followed_up_to_it():
+    network = nn.Sequential(nn.Conv2d(1, 8, 3), nn.Flatten(), nn.Linear(8 * 26 * 26, 10))
+    cost = arithmetic(network, input_size=(28, 28), in_channels=1)
+
+    assert [one.receptive_field for one in cost.layers] == [3, None, None]
+    assert cost.layers[-1].macs == 8 * 26 * 26 * 10
+
+
+def test_dilated_windows_reach_further_and_after_oblong_ones_nothing_is_followed():
+    dilated = nn.Sequential(nn.MaxPool2d(3, 1, dilation=2), nn.Conv2d(1, 1, 3))
+    oblong = nn.Sequential(nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, (7, 1)), nn.Conv2d(1, 1, 3))
+    fields = [
+        [one.receptive_field for one in arithmetic(net, input_size=(28, 28), in_channels=1).layers]
+        for net in (dilated, oblong)
+    ]
+    assert fields == [[5, 7], [3, None, None]]
+
+
+@pytest.mark.parametrize(("dims", "kind"), [(1, "MaxPool1d 3 /2"), (3, "MaxPool3d 3x3x3 /2")])
+def test_signals_and_volumes_have_windows_of_their_own(dims, kind):
+    pool = next(one for one in arithmetic("resnet18", dims=dims).layers if "Pool" in one.kind)
+    assert (pool.kind, pool.stride, pool.receptive_field) == (kind, 4, 11)
+
+
+def test_without_fields_all_else_is_the_same():
+    whole, cost = arithmetic("resnet18"), arithmetic("resnet18", fields=False)
+    assert (cost.params, cost.macs, cost.kept_bytes) == (
+        whole.params, whole.macs, whole.kept_bytes
+    )  # fmt: skip
+    assert {one.receptive_field for one in cost.layers} == {None}
+
+
 def test_kinds():
     assert kind_of(nn.MaxPool2d(3, 2)) == "MaxPool2d 3x3 /2"
     assert kind_of(nn.Conv3d(2, 2, (1, 3, 3), (1, 2, 2))) == "Conv3d 1x3x3 /1x2"
@@ -197,5 +246,7 @@ def test_what_cannot_be_counted_is_refused():
         arithmetic(nn.Conv2d(3, 1, 1), input_size=(8, 8), num_classes=3)
     with pytest.raises(ShapeError):
         arithmetic("resnet18", input_size=(8, 0))
+    with pytest.raises(ShapeError, match="the network cannot take an input of 4 x 8 x 8"):
+        arithmetic(nn.Conv2d(3, 1, 1), input_size=(8, 8), in_channels=4)
     with pytest.raises(ShapeError, match="a size of 2 sides for a network of 1 dim"):
         arithmetic("resnet18", input_size=(64, 64), dims=1)

@@ -189,6 +189,8 @@ def test_a_recognizer_refuses_other_signals(heard, blobs):
         recognizer.predict([next((blobs / "test").rglob("*.npy"))])
     with pytest.raises(UsageError, match="signal 0 is of type int"):
         recognizer.predict([7])
+    with pytest.raises(UsageError, match="signal 0 is sound in int64"):
+        recognizer.predict([np.zeros((1, 500), np.int64)])
     with pytest.raises(DataError, match="cannot read nowhere"):
         recognizer.predict(["nowhere.wav"])
     with pytest.raises(ShapeError, match="images must be uint8"):

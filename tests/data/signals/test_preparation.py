@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manako.config.signal_form import SignalForm
+from manako.data.dataset import Item
+from manako.data.files import open_tree
 from manako.data.randomness import Draws
 from manako.data.signals.preparation import SignalPreparation, placed
-from manako.data.signals.source import SignalSource, measure_signals
+from manako.data.signals.source import SignalSource, load_signals, measure_signals
 from manako.data.signals.transforms import (
     Gain,
     Mask,
@@ -22,7 +24,7 @@ from manako.data.signals.transforms import (
     signal_pipeline,
     usual_strengths,
 )
-from manako.errors import ShapeError, UnknownName, UsageError
+from manako.errors import ResourceError, ShapeError, UnknownName, UsageError
 from manako.structures import ClassTarget, Sample
 
 SERIES = SignalForm(kind="series", channels=2, size=(6,))
@@ -123,6 +125,18 @@ def test_channels_far_from_zero_are_measured_exactly_and_constant_ones_stay_quie
     assert seen[0].abs().max() < 6
     louder = Gain(0.5, mean)(signals[0], Draws([0.9]))
     assert (louder.image[1] == 1013.25).all()
+
+
+def test_signals_that_do_not_fit_into_memory_are_refused(tmp_path, monkeypatch):
+    for number in range(4):
+        np.save(tmp_path / f"{number}.npy", np.zeros((2, 100), np.float32))
+    items = [Item(f"{number}.npy", ClassTarget(0)) for number in range(4)]
+    tree = open_tree(tmp_path)
+    monkeypatch.setattr("manako.data.signals.source._memory_bytes", lambda: 5 * 800)
+    with pytest.raises(ResourceError, match="the first 2 of 4 signals fill half of the memory"):
+        load_signals(tree, items, SERIES)
+    monkeypatch.undo()
+    assert len(load_signals(tree, items, SERIES)) == 4
 
 
 def test_a_source_gives_values_of_its_own():
