@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PROOFS := bench-cifar10 bench-mnist bench-fashion bench-clothing bench-characters bench-bccd \
   bench-camvid bench-families bench-wrn bench-transfer bench-throughput bench-backbones \
   bench-input bench-textbook bench-scaling bench-signals parity-all trust-kill trust-crashpoints trust-offline trust-images \
-  trust-agreement bench-startup
+  trust-agreement bench-startup bench-arithmetic
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test docs check clean parity bench tables $(PROOFS)
@@ -90,7 +90,7 @@ parity-all: setup ## every network against every library that has it
 bench-textbook: setup ## the textbook's convolution beside loops and PyTorch; its network on MNIST
 	$(RUN) benchmarks/textbook.py
 
-bench-scaling: setup ## compound scaling of a small network on CIFAR-10, 42 minutes
+bench-scaling: setup ## compound scaling of a small network on CIFAR-10, 30 minutes
 	$(RUN) benchmarks/scaling.py
 
 bench-signals: setup ## spoken digits and series of several channels, in one and two dimensions
@@ -116,6 +116,9 @@ trust-agreement: setup ## the same picture gives the same answer on every path
 
 bench-startup: setup ## seconds until the command line answers
 	$(RUN) benchmarks/startup.py
+
+bench-arithmetic: setup ## seconds until the cost of a network is known, of every name
+	$(RUN) benchmarks/arithmetic.py
 
 bench: $(PROOFS) ## all of the measurements above, one after the other
 

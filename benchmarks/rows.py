@@ -301,4 +301,15 @@ def trust_rows() -> list[tuple[str, ...]]:
                 "`make bench-startup`",
             )
         )
+    costs = result("arithmetic")
+    if costs is not None:
+        name, slowest = next(iter(costs["slowest_seconds"].items()))
+        rows.append(
+            (
+                "cost of a network layer by layer, without computing it",
+                f"{costs['median_seconds']:.2f} s; the slowest of {costs['names']} names, "
+                f"`{name}`: {slowest:.2f} s (aim {costs['at_most_seconds']:g})",
+                "`make bench-arithmetic`",
+            )
+        )
     return rows

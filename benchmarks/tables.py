@@ -100,7 +100,7 @@ def details() -> list[Section]:
             textbook_rows(),
         ),
         (
-            "Compound scaling: `manako scale resnet20 cifar10.tar.gz --macs 82M --budget 42m` "
+            "Compound scaling: `manako scale resnet20 cifar10.tar.gz --macs 82M --budget 30m` "
             "(`make bench-scaling`), the best on validation first:",
             (
                 *("depth", "width", "pictures", "multiply-adds", "weights"),

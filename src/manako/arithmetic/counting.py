@@ -17,6 +17,7 @@ from manako.errors import ShapeError, UsageError
 from manako.models.dimensions import Dimensions
 from manako.models.protocols import FixedSize, WholeModel
 from manako.models.receptive_field import Field, fields_of_layers
+from manako.models.shapes_only import QuickNorms
 from manako.models.visits import after_each_module, inside_modules
 from manako.models.zoo import create_without_values, model_info
 
@@ -69,10 +70,11 @@ def arithmetic(
             "a network was given with num_classes or options, or without a size",
             expected="input_size=(height, width), and the network as it is",
         )
+    else:
+        network = copy.deepcopy(network)  # it stays where it is and as it is
     params = _own_params(network)  # now: on another device, weights that are one become two
-    # A copy, so that the network stays where it is and as it is.
-    network = copy.deepcopy(network).to("meta")
-    return _measure(network, (in_channels or 3, *input_size), params, with_fields=fields)
+    shape = (in_channels or 3, *input_size)
+    return _measure(network.to("meta"), shape, params, with_fields=fields)
 
 
 def _measure(
@@ -161,6 +163,7 @@ def _predicted(
     with (
         torch.no_grad(),
         counter,
+        QuickNorms(),
         after_each_module(network, note),
         inside_modules(network, charge),
     ):
@@ -186,7 +189,8 @@ def _kept(network: nn.Module, images: Tensor) -> dict[str, int]:
             kept[name] = kept.get(name, 0) + storage.nbytes()
         return tensor
 
-    with inside_modules(network) as path, saved_tensors_hooks(pack, lambda tensor: tensor):
+    hooks = saved_tensors_hooks(pack, lambda tensor: tensor)
+    with inside_modules(network) as path, hooks, QuickNorms():
         network(images)
     return kept
 

@@ -22,6 +22,7 @@ from torch.utils._pytree import tree_leaves
 
 from manako.errors import ManakoError
 from manako.models.protocols import KnowsReceptiveField, OnBackbone
+from manako.models.shapes_only import QuickNorms
 from manako.models.visits import after_each_module
 
 # Wide enough that the outer taps of no dilated layer fall beside the picture from everywhere.
@@ -148,7 +149,8 @@ def fields_of_layers(
     for width in (_LEAST_WIDTH, _MOST_WIDTH):
         width = fixed_width or -(-width // multiple) * multiple
         fields = _fields(network, torch.zeros(1, in_channels, *(width,) * dims, device="meta"))
-        if fixed_width is not None or all(one.side is not None for one in fields.values()):
+        # A single unit, as after a mean over the picture, sees all of the widest, too.
+        if fixed_width is not None or all(one.side or not one.stride for one in fields.values()):
             break
     return fields
 
@@ -168,7 +170,7 @@ def _fields(network: nn.Module, images: Tensor) -> dict[str, Field]:
 
     # Wide pictures are not what the network is for: a layer of its head may refuse them.
     lost = suppress(_FieldLostError, RuntimeError, ManakoError)
-    with torch.no_grad(), after_each_module(network, note), tracker, lost:
+    with torch.no_grad(), after_each_module(network, note), QuickNorms(), tracker, lost:
         network(images)
     return fields
 
@@ -177,7 +179,7 @@ def _last_map(network: nn.Module, shape: tuple[int, ...]) -> _Seen:
     images = torch.zeros(1, *shape, device="meta")
     every = np.arange(shape[-1])
     tracker = _Tracker(images, _Seen(every, every, shape[-1]))
-    with torch.no_grad(), tracker:
+    with torch.no_grad(), QuickNorms(), tracker:
         network(images)
     return tracker.latest
 

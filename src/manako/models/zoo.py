@@ -30,6 +30,7 @@ from manako.models.foreign.libraries import LIBRARIES
 from manako.models.foreign.published import PUBLISHED, Published
 from manako.models.protocols import FixedSize, WholeModel
 from manako.models.receptive_field import receptive_field
+from manako.models.shapes_only import NoStartingValues, QuickNorms
 from manako.models.table import MODELS
 from manako.models.weights import load_source, read_source
 
@@ -69,7 +70,7 @@ class ModelInfo:
     def macs(self) -> int:
         """Multiply-adds for one picture, counted when first asked for, without computing them."""
         images = torch.zeros(1, self.in_channels, *self.size_hw, device="meta")
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
+        with torch.no_grad(), FlopCounterMode(display=False) as counter, QuickNorms():
             self._network(images)
         return int(counter.get_total_flops()) // 2
 
@@ -209,7 +210,7 @@ def create_without_values(
     >>> create_without_values("resnet18").head.weight.device
     device(type='meta')
     """
-    with torch.device("meta"):
+    with torch.device("meta"), NoStartingValues():
         network = create_model(
             name, num_classes=num_classes, in_channels=in_channels, dims=dims, **options
         )
