@@ -13,7 +13,7 @@ from scipy.io import wavfile
 
 import manako
 from manako.cli.main import run
-from manako.errors import DataError, ShapeError, Stopped, UsageError
+from manako.errors import DataError, NumericError, ShapeError, Stopped, UsageError
 from manako.recognizer import load_recognizer
 from manako.training import loop
 
@@ -213,3 +213,10 @@ def test_the_pre_flight_sees_signals_as_evaluation_does(tones, tmp_path, capsys,
     asked |= {"representation": representation, "stop_after": 1, "validate_every": 5}
     manako.train(tones, "resnet20", out=tmp_path / "run", **asked)
     assert "pre-flight" in capsys.readouterr().err
+
+
+def test_a_failed_pre_flight_does_not_send_signals_to_the_doctor_of_pictures(tones, tmp_path):
+    asked = {**QUICK, "preflight": True, "steps": 2000, "lr": 1e30, "clip_norm": 0.0}
+    with pytest.raises(NumericError, match=r"the data are what they should be$") as caught:
+        manako.train(tones, "resnet20", out=tmp_path / "run", **asked)
+    assert caught.value.exit_code == 6

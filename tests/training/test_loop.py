@@ -152,7 +152,7 @@ def test_a_loss_that_is_not_finite_is_told_with_parts_and_mixed_pictures(tmp_pat
 
     with (
         exact_arithmetic(threads=1),
-        pytest.raises(NumericError, match=r"the loss became nan in step 1, with the pictures pic"),
+        pytest.raises(NumericError, match=r"the loss became nan in step 1, on pic"),
     ):
         fit(parts, state)
 
@@ -194,7 +194,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_the_weights_are_touched(t
 
     with (
         exact_arithmetic(threads=1),
-        pytest.raises(NumericError, match=r"the loss became nan in step 1, with the pictures pic"),
+        pytest.raises(NumericError, match=r"the loss became nan in step 1, on pic"),
     ):
         fit(parts, state)
 

@@ -49,8 +49,8 @@ def prepare(
     without. Every process gets the first one's answers.
     """
     if resolved.settings.budget_seconds is None:
-        _forecast(session)
         _rehearse(session)
+        _forecast(session)
         return resolved, session
     resolved, session, pace = _fitting_size(asked, resolved, session, started)
     _rehearse(session)

@@ -170,7 +170,7 @@ def add_gradients(
 
 
 def refuse_nonfinite(loss: Tensor, step: int, batch: Batch, precision: Precision) -> None:
-    """Raise `NumericError` if `loss` is not finite, naming the step and the pictures.
+    """Raise `NumericError` if `loss` is not finite, naming the step and the samples.
 
     `step` is the number of steps done before.
     """
@@ -178,7 +178,7 @@ def refuse_nonfinite(loss: Tensor, step: int, batch: Batch, precision: Precision
     if not math.isfinite(value):
         names = ", ".join(batch.names[:8]) + (", …" if len(batch) > 8 else "")
         raise NumericError(
-            f"the loss became {value} in step {step + 1}, with the pictures {names}",
+            f"the loss became {value} in step {step + 1}, on {names}",
             expected="a finite number",
             fix="train anew with a smaller --lr"
             + ("" if precision == "float32" else ", or --precision float32")
