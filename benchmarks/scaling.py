@@ -2,16 +2,17 @@
 
 python benchmarks/scaling.py
 
-All trials get the same time, so a larger network sees fewer pictures. The plot goes to
-`docs/images/scaling.svg`.
+All trials get the same time, so a larger network sees fewer pictures. A search that was interrupted
+goes on. The plot goes to `docs/images/scaling.svg`.
 """
 
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
-from record import HERE, fresh, manako, prove, shared
+from record import HERE, WORK, fresh, manako, prove, shared
 
 MODEL, DATA = "resnet20", "cifar10.tar.gz"
 LIMITS = ("--macs", "82M", "--budget", "30m", "--seed", "0")
@@ -20,7 +21,8 @@ PLOT = HERE.parent / "docs" / "images" / "scaling.svg"
 
 def measure() -> dict[str, object]:
     """The search, its trials with the best on validation first."""
-    found = manako("scale", MODEL, str(shared(DATA)), *LIMITS, "--out", str(fresh("scaling")))
+    out = fresh("scaling") if "--again" in sys.argv else WORK / "scaling"
+    found = manako("scale", MODEL, str(shared(DATA)), *LIMITS, "--out", str(out))
     shutil.copy(Path(found["plot"]), PLOT)
     trials = [{key: one[key] for key in one if key != "run"} for one in found["trials"]]
     return {

@@ -10,6 +10,7 @@ from torch import nn
 from manako.arithmetic import Arithmetic, arithmetic
 from manako.arithmetic.counting import kind_of
 from manako.errors import ShapeError, UnknownName, UsageError
+from manako.models.backbones.vit_stem import StandardisedConv
 from manako.models.zoo import create_model, list_models, model_info
 
 
@@ -98,12 +99,23 @@ def kept_by_hand(network, images):
     return total
 
 
+def kept_of_one_more(network, shape):
+    four, two = (kept_by_hand(network, torch.randn(count, *shape)) for count in (4, 2))
+    return (four - two) / 2
+
+
 @pytest.mark.parametrize("name", ["resnet20", "efficientnet_b0", "unet_bn"])
 def test_what_training_keeps_is_what_it_keeps_of_real_pictures(name):
     cost = arithmetic(name, input_size=(64, 64))
-    assert kept_by_hand(create_model(name), torch.randn(2, *cost.input)) / 2 == pytest.approx(
+    assert kept_of_one_more(create_model(name), cost.input) == pytest.approx(
         cost.kept_bytes, rel=0.01
     )
+
+
+def test_weights_that_are_computed_are_not_kept_of_every_picture():
+    network = StandardisedConv(4, 8, 3)
+    cost = arithmetic(network, input_size=(8, 8), in_channels=4)
+    assert cost.kept_bytes == kept_of_one_more(network, (4, 8, 8)) == 4 * 4 * 10 * 10  # padded
 
 
 def test_what_is_kept_grows_with_the_picture_and_weights_do_not():
@@ -233,7 +245,10 @@ def test_without_fields_all_else_is_the_same():
 
 def test_kinds():
     assert kind_of(nn.MaxPool2d(3, 2)) == "MaxPool2d 3x3 /2"
-    assert kind_of(nn.Conv3d(2, 2, (1, 3, 3), (1, 2, 2))) == "Conv3d 1x3x3 /1x2"
+    assert kind_of(nn.MaxPool2d(2, stride=(2, 1))) == "MaxPool2d 2x2 /2x1"
+    assert kind_of(nn.MaxPool2d((3, 2), stride=2)) == "MaxPool2d 3x2 /2"
+    assert kind_of(nn.LPPool2d(2, 2)) == "LPPool2d 2x2 /2"
+    assert kind_of(nn.Conv3d(2, 2, (1, 3, 3), (1, 2, 2))) == "Conv3d 1x3x3 /1x2x2"
     assert kind_of(nn.ReLU()) == "ReLU"
 
 

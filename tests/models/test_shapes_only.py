@@ -8,7 +8,7 @@ from manako.models.shapes_only import NoStartingValues, QuickNorms
 
 
 class Outputs(TorchDispatchMode):
-    """Shapes of all that was given by the operations called `name`."""
+    """Shapes and order in memory of all that was given by the operations called `name`."""
 
     def __init__(self, name):
         super().__init__()
@@ -17,7 +17,7 @@ class Outputs(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
         if self.name in func.overloadpacket.__name__:
-            self.shapes.append([tuple(one.shape) for one in result])
+            self.shapes.append([(tuple(one.shape), one.stride()) for one in result])
         return result
 
 
@@ -32,10 +32,13 @@ NORMS = {
 }
 
 
+@pytest.mark.parametrize("order", ["as made", "permuted"])
 @pytest.mark.parametrize(("operation", "norm"), NORMS.values(), ids=NORMS)
-def test_norms_say_the_shapes_that_torch_says(operation, norm):
+def test_norms_say_the_shapes_that_torch_says(operation, norm, order):
     norm = norm.to("meta")
     x = torch.zeros((2, 6, *(5,) * (3 if "3d" in type(norm).__name__ else 2)), device="meta")
+    if order == "permuted":
+        x = x.movedim(1, -1).contiguous().movedim(-1, 1)
     with Outputs(operation) as theirs:
         norm(x)
     with QuickNorms(), Outputs(operation) as ours:

@@ -187,8 +187,21 @@ def test_float32_stays_float32():
         ),
         (lambda x: col2im(np.ones((4, 4)), x.shape, 3), r"expected: 9 rows of 27"),
         (lambda x: geometry((3, 3)).output_size((5,)), "windows of 2 dimensions on a map of 1"),
+        (
+            lambda x: convolve_transposed(x, np.ones((3, 2, 3, 3)), stride=2, extra=2),
+            "2 x 2 extra elements with stride 2 x 2",
+        ),
     ],
 )
 def test_what_does_not_belong_together_is_refused(call, message):
     with pytest.raises(ShapeError, match=message):
         call(np.ones((1, 3, 5, 5)))
+
+
+def test_sizes_may_come_out_of_arrays():
+    x, w = np.ones((1, 3, 5, 5)), np.ones((2, 3, 3, 3))
+    assert convolve(x, w, stride=np.int64(2)).shape == (1, 2, 2, 2)
+    assert convolve(x, w, stride=np.array([2, 1])).shape == (1, 2, 2, 3)
+    assert geometry(np.int64(3)).kernel == (3,)
+    with pytest.raises(TypeError, match="float"):
+        convolve(x, w, stride=(1.5, 1.5))

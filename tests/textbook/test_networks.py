@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from manako.errors import ShapeError
 from manako.textbook.gradients import numerical_gradient
 from manako.textbook.layers import Affine
 from manako.textbook.losses import SoftmaxCrossEntropy
@@ -135,3 +136,9 @@ def test_the_textbook_needs_numpy_alone():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(eval(found.stdout)) <= set(bare.stdout.split())
+
+
+def test_no_pictures_are_refused():
+    network = SimpleConvNet((1, 8, 8), classes=2, kernel=3)
+    with pytest.raises(ShapeError, match="no images"):
+        network.predict(np.zeros((0, 1, 8, 8), np.float32))

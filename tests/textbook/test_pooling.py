@@ -93,3 +93,27 @@ def test_a_window_must_see_the_map(pool):
         pool(np.ones((1, 1, 5, 5)), 3, padding=2)
     with pytest.raises(ShapeError, match="a window covers 6 x 6"):
         pool(np.ones((1, 1, 5, 5)), 6)
+
+
+def test_padding_is_never_part_of_a_mask():
+    mask = np.zeros((1, 1, 3, 3), bool)
+    assert not max_pool(mask, 3, stride=1, padding=1).any()
+    mask[0, 0, 0, 0] = True
+    assert max_pool(mask, 3, stride=1, padding=1)[0, 0].astype(int).tolist() == [
+        [1, 1, 0],
+        [1, 1, 0],
+        [0, 0, 0],
+    ]
+
+
+@pytest.mark.parametrize("count_padding", [True, False])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_mean_is_as_precise_as_what_it_is_of(dtype, count_padding):
+    layer = AveragePooling(2, padding=1, count_padding=count_padding)
+    y = layer.forward(np.ones((1, 2, 4, 4), dtype))
+    assert y.dtype == layer.backward(y).dtype == dtype
+
+
+def test_means_of_whole_numbers_are_not_rounded():
+    assert average_pool(np.array([[[1, 2]]]), 2).tolist() == [[[1.5]]]
+    assert average_pool(np.array([[[1, 2]]]), 2, count_padding=False).tolist() == [[[1.5]]]

@@ -115,3 +115,21 @@ def test_what_cannot_be_ranked_is_refused():
         precision_recall(np.array([0.5]), np.array([False]), positives=0)
     with pytest.raises(ShapeError, match=r"scores \[1\] and verdicts \[2\]"):
         precision_recall(np.array([0.5]), np.array([False, True]), positives=1)
+    with pytest.raises(UsageError, match="1 objects to find, and 2 that are found"):
+        precision_recall(np.array([0.5, 0.4]), np.array([True, True]), positives=1)
+    with pytest.raises(ShapeError, match=r"scores \[2\] and verdicts \[1\]"):
+        roc_auc(np.array([0.5, 0.4]), np.array([True]))
+    with pytest.raises(UsageError, match=r"verdicts of the values \[-1, 1\]"):
+        roc_auc(np.array([0.5, 0.4]), np.array([-1, 1]))
+    boxes = np.zeros((3, 4))
+    for call in (nms, lambda boxes, scores, _: true_detections(boxes, scores, boxes)):
+        with pytest.raises(ShapeError, match=r"scores of shape \[2\] for 3 boxes"):
+            call(boxes, np.zeros(2), 0.5)
+
+
+@given(rankings)
+def test_ones_and_zeros_are_verdicts_too(ranking):
+    scores, positive = ranking
+    if positive.all() or not positive.any():
+        return
+    assert roc_auc(scores, positive.astype(int)) == roc_auc(scores, positive)

@@ -21,7 +21,7 @@ from manako.models.shapes_only import QuickNorms
 from manako.models.visits import after_each_module, inside_modules
 from manako.models.zoo import create_without_values, model_info
 
-BATCH = 2  # the least from which batch norms of single units learn
+SMALL, LARGER = 2, 3  # pictures; the least from which batch norms of single units learn
 
 
 def arithmetic(
@@ -88,7 +88,10 @@ def _measure(
             expected="the channels and sides that it is made for",
         ) from error
     fields = _fields(network, shape) if with_fields else {}
-    kept = _kept(network.train(), torch.zeros(BATCH, *shape, device="meta"))
+    network.train()
+    small, larger = (
+        _kept(network, torch.zeros(pictures, *shape, device="meta")) for pictures in (SMALL, LARGER)
+    )
     given = {
         name: Given(output, *((fields[name].stride, fields[name].side) if name in fields else ()))
         for name, output in outputs.items()
@@ -101,7 +104,7 @@ def _measure(
             kind=kind_of(modules[name]),
             params=params[name],
             macs=macs.get(name, 0),
-            kept_bytes=kept.get(name, 0) // BATCH,
+            kept_bytes=larger[name] - small[name],  # what does not grow is none of the picture's
             **vars(given.get(name, Given())),
         )
         for name in order
@@ -126,17 +129,24 @@ def kind_of(module: nn.Module) -> str:
     """
     name = type(module).__name__
     parts = [name]
-    kernel, stride = getattr(module, "kernel_size", None), getattr(module, "stride", None)
-    if isinstance(kernel, int):
-        sides = int(name[-2]) if name.endswith(("1d", "3d")) else 2
-        kernel, stride = (kernel,) * sides, (stride,) * sides
-    if isinstance(kernel, tuple):
+    dims = int(name[-2]) if name.endswith(("1d", "3d")) else 2
+    kernel = _sides(getattr(module, "kernel_size", None), dims)
+    stride = _sides(getattr(module, "stride", None), dims) or kernel  # of some pools, if not given
+    if kernel:
         parts.append("x".join(map(str, kernel)))
-        if isinstance(stride, tuple) and max(stride) > 1:
-            parts.append("/" + "x".join(map(str, dict.fromkeys(stride))))
+        if max(stride) > 1:
+            equal = len(set(stride)) == 1
+            parts.append("/" + "x".join(map(str, stride[:1] if equal else stride)))
     if getattr(module, "groups", 1) != 1:
         parts.append(f"groups {module.groups}")
     return " ".join(parts)
+
+
+def _sides(given: object, dims: int) -> tuple[int, ...]:
+    """One number for each dimension, of one for all or of as many; none where there are none."""
+    if isinstance(given, int):
+        return (given,) * dims
+    return tuple(given) if isinstance(given, tuple | list) else ()
 
 
 def _predicted(
@@ -171,14 +181,14 @@ def _predicted(
     return outputs, macs
 
 
-def _kept(network: nn.Module, images: Tensor) -> dict[str, int]:
+def _kept(network: nn.Module, images: Tensor) -> Counter[str]:
     """Bytes that the backward pass needs again, by the module whose operation keeps them.
 
     A tensor that several operations keep counts once, weights do not count.
     """
     known = {one.untyped_storage()._cdata for one in (*network.parameters(), *network.buffers())}
     alive: list[Tensor] = []  # lest the storage of another gets a number that was counted
-    kept: dict[str, int] = {}
+    kept: Counter[str] = Counter()
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
@@ -186,7 +196,7 @@ def _kept(network: nn.Module, images: Tensor) -> dict[str, int]:
             known.add(storage._cdata)
             alive.append(tensor)
             name = path[-1] if path else ""
-            kept[name] = kept.get(name, 0) + storage.nbytes()
+            kept[name] += storage.nbytes()
         return tensor
 
     hooks = saved_tensors_hooks(pack, lambda tensor: tensor)

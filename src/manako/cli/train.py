@@ -84,7 +84,8 @@ def train(
         bool | None, typer.Option("--grey/--colour", help="One channel or three.")
     ] = None,
     augment: Annotated[
-        str | None, typer.Option(help="photo, characters, randaugment, autoaugment or none.")
+        str | None,
+        typer.Option(help="photo, characters, randaugment, autoaugment; signal; or none."),
     ] = None,
     augment_option: Annotated[
         list[str] | None, typer.Option(help="A number of it, such as flip=true; repeatable.")

@@ -54,6 +54,9 @@ class QuickNorms(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if func not in (_BATCH_NORM, _LAYER_NORM) or not args[0].is_meta:
             return func(*args, **(kwargs or {}))
         x = args[0]
-        sides = len(args[1]) if func is _LAYER_NORM else 0
-        mean = x.new_empty((*x.shape[:-sides], *(1,) * sides) if sides else x.shape[1])
-        return torch.empty_like(x), mean, torch.empty_like(mean)  # the last is the deviation
+        if func is _BATCH_NORM:
+            normalised, mean = torch.empty_like(x), x.new_empty(x.shape[1])
+        else:  # which puts what was permuted into its new order
+            sides = len(args[1])
+            normalised, mean = x.new_empty(x.shape), x.new_empty((*x.shape[:-sides], *(1,) * sides))
+        return normalised, mean, torch.empty_like(mean)  # the last is the deviation

@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import EllipsisType
+
+import numpy as np
 
 from manako.errors import ShapeError
 
@@ -79,10 +82,16 @@ class Geometry:
         """The map on which these windows have `size` places: what transposed convolution gives.
 
         s - 1 other maps have as many places, because of the floor; `extra` elements choose one.
+        PyTorch, with `output_padding`, also takes those up to dilation - 1.
 
         >>> geometry(4, stride=2, padding=1).transposed_size((7,), (0,))
         (14,)
         """
+        if any(more >= stride for more, stride in zip(extra, self.stride, strict=True)):
+            raise ShapeError(
+                f"{_times(extra)} extra elements with stride {_times(self.stride)}",
+                expected="fewer than the stride: a larger map has more places",
+            )
         larger = tuple(
             (n - 1) * stride - 2 * padding + covered + more
             for n, stride, padding, covered, more in zip(
@@ -128,25 +137,24 @@ def geometry(
     (2, 2)
     """
     if dimensions is None:
-        dimensions = 1 if isinstance(kernel, int) else len(kernel)
-    made = Geometry(
+        dimensions = max(1, np.size(kernel))
+    return Geometry(
         kernel=extents("kernel", kernel, dimensions),
         stride=extents("stride", stride, dimensions),
         padding=extents("padding", padding, dimensions, least=0),
         dilation=extents("dilation", dilation, dimensions),
     )
-    return made
 
 
 def extents(name: str, given: Extent, dimensions: int, *, least: int = 1) -> Size:
     """One number for each dimension."""
-    values = (given,) * dimensions if isinstance(given, int) else tuple(given)
+    values = (given,) * dimensions if isinstance(given, int | np.integer) else tuple(given)
     if len(values) != dimensions or min(values) < least:
         raise ShapeError(
             f"{name} is {given} for maps of {dimensions} dimensions",
             expected=f"a number from {least} on, or {dimensions} of them",
         )
-    return values
+    return tuple(map(operator.index, values))
 
 
 def _times(size: Size) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from manako.errors import ShapeError
 from manako.textbook.geometry import geometry
 from manako.textbook.layers import Affine, Convolution, Layer, MaxPooling, ReLU, he_normal
 from manako.textbook.losses import SoftmaxCrossEntropy
@@ -54,7 +55,9 @@ class SimpleConvNet:
         self._loss = SoftmaxCrossEntropy()
 
     def predict(self, images: Array) -> Array:
-        """Images [B, C, H, W] -> logits [B, K]."""
+        """Images [B, C, H, W], one at least -> logits [B, K]."""
+        if not len(images):
+            raise ShapeError("no images", expected="[B, C, H, W] with one at least")
         parts = [
             self._forward(images[start : start + PICTURES_AT_ONCE], training=False)
             for start in range(0, len(images), PICTURES_AT_ONCE)

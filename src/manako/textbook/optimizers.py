@@ -24,8 +24,8 @@ class Optimizer(Protocol):
 class SGD:
     """w <- w - r g; with momentum m, v <- m v + g and w <- w - r v.
 
-    Polyak 1964 (the heavy ball), in the form of Sutskever et al. 2013 that PyTorch uses, where the
-    rate multiplies the velocity.
+    Polyak 1964 (the heavy ball), in PyTorch's form, where the rate multiplies the velocity; in that
+    of Sutskever et al. 2013 it multiplies the gradient.
     """
 
     def __init__(self, rate: float, *, momentum: float = 0.0, decay: float = 0.0) -> None:

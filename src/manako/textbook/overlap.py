@@ -45,6 +45,7 @@ def nms(boxes_xyxy: Array, scores: Array, threshold: float) -> Array:
     >>> nms(boxes, np.array([0.8, 0.9, 0.7]), threshold=0.5)
     array([1, 2])
     """
+    refuse_other_scores(boxes_xyxy, scores)
     left = np.argsort(-scores, kind="stable")
     kept = []
     while left.size:
@@ -53,3 +54,12 @@ def nms(boxes_xyxy: Array, scores: Array, threshold: float) -> Array:
         overlaps = iou(boxes_xyxy[[best]], boxes_xyxy[others])[0]
         left = others[overlaps <= threshold]
     return np.array(kept, dtype=np.intp)
+
+
+def refuse_other_scores(boxes_xyxy: Array, scores: Array) -> None:
+    """Raise ShapeError unless there is one score for each box."""
+    if scores.shape != (len(boxes_xyxy),):
+        raise ShapeError(
+            f"scores of shape {list(scores.shape)} for {len(boxes_xyxy)} boxes",
+            expected="one for each box",
+        )

@@ -8,6 +8,7 @@ unless told otherwise.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from manako.errors import ShapeError
 from manako.textbook.geometry import Extent, Geometry, geometry
@@ -63,22 +64,26 @@ def average_pool(
     """
     windows = pooling_windows(maps, kernel, stride, padding)
     sums = pooling_rows(maps, windows).sum(axis=1)
-    return _as_maps(sums, maps.shape, windows) / divisors(maps.shape, windows, count_padding)
+    by = divisors(maps.shape, windows, count_padding, sums.dtype)
+    return _as_maps(sums, maps.shape, windows) / by
 
 
 def average_pool_gradient(
     gradient: Array, shape: tuple[int, ...], windows: Geometry, *, count_padding: bool = True
 ) -> Array:
     """dL/dy [B, C, *places] -> dL/dx of `shape`: the same share to every element of a window."""
-    shares = _as_rows(gradient / divisors(shape, windows, count_padding))
+    by = divisors(shape, windows, count_padding, gradient.dtype)
+    shares = _as_rows(gradient / by)
     return maps_of(np.repeat(shares[:, None], windows.elements, axis=1), shape, windows)
 
 
-def divisors(shape: tuple[int, ...], windows: Geometry, count_padding: bool) -> Array:
-    """By what the sum of each window is divided: [1, 1, *places], or one number."""
+def divisors(
+    shape: tuple[int, ...], windows: Geometry, count_padding: bool, dtype: DTypeLike
+) -> Array:
+    """By what the sum of each window is divided, as `dtype`: [1, 1, *places], or one number."""
     if count_padding:
-        return np.array(float(windows.elements))
-    ones = np.ones((1, 1, *shape[2:]))
+        return np.array(windows.elements, dtype)
+    ones = np.ones((1, 1, *shape[2:]), dtype)
     return _as_maps(pooling_rows(ones, windows).sum(axis=1), ones.shape, windows)
 
 
@@ -117,6 +122,8 @@ def _as_rows(maps: Array) -> Array:
 
 
 def _lowest(maps: Array) -> float:
+    if maps.dtype == bool:
+        return False
     if np.issubdtype(maps.dtype, np.integer):
         return int(np.iinfo(maps.dtype).min)
     return -np.inf

@@ -1,9 +1,10 @@
 """Figures of a ranking: precision and recall, average precision, and the area under the ROC.
 
 The predictions of a class are sorted by score; going down the list, each is true or false. This is
-how Pascal VOC judged detections (Everingham et al. 2010, https://doi.org/10.1007/s11263-009-0275-4,
-section 4.2): by the area under the ROC in 2006, by precision at eleven recalls from 2007 to 2009,
-and by the whole area from 2010 on.
+how the Pascal VOC challenges judged (http://host.robots.ox.ac.uk/pascal/VOC/): classification in
+2006 by the area under the ROC, then classification and detection by precision, at eleven recalls
+until 2009 (Everingham et al. 2010, https://doi.org/10.1007/s11263-009-0275-4, section 4.2), by the
+whole area from 2010 on.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from manako.errors import ShapeError, UsageError
-from manako.textbook.overlap import iou
+from manako.textbook.overlap import iou, refuse_other_scores
 from manako.textbook.windows import Array
 
 
@@ -21,7 +22,7 @@ def precision_recall(scores: Array, true: Array, positives: int) -> tuple[Array,
     """Precision and recall after each prediction, from the highest score on: two [N].
 
     `true` [N] says which predictions are right, `positives` how many there are to find. Equal
-    scores keep their order.
+    scores keep their order. Raises ShapeError, and UsageError when more is found than there is.
 
     >>> precision, recall = precision_recall(
     ...     np.array([0.9, 0.8, 0.7]), np.array([True, False, True]), positives=4
@@ -29,13 +30,11 @@ def precision_recall(scores: Array, true: Array, positives: int) -> tuple[Array,
     >>> precision.round(3), recall
     (array([1.   , 0.5  , 0.667]), array([0.25, 0.25, 0.5 ]))
     """
-    if scores.shape != true.shape or scores.ndim != 1:
-        raise ShapeError(
-            f"scores {list(scores.shape)} and verdicts {list(true.shape)}", expected="two [N]"
-        )
-    if positives < 1:
+    true = _verdicts(scores, true)
+    if positives < max(1, true.sum()):
         raise UsageError(
-            f"{positives} objects to find", expected="at least one: else recall has no meaning"
+            f"{positives} objects to find, and {true.sum()} that are found",
+            expected="at least one, and each found once: else recall has no meaning",
         )
     found = np.cumsum(true[np.argsort(-scores, kind="stable")])
     return found / np.arange(1, len(found) + 1), found / positives
@@ -80,6 +79,7 @@ def roc_auc(scores: Array, positive: Array) -> float:
     >>> roc_auc(np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, False, True, False]))
     0.75
     """
+    positive = _verdicts(scores, positive)
     positives, negatives = int(positive.sum()), int((~positive).sum())
     if not positives or not negatives:
         raise UsageError(
@@ -106,6 +106,7 @@ def true_detections(
     >>> true_detections(boxes, np.array([0.9, 0.8, 0.7]), objects)
     array([ True, False, False])
     """
+    refuse_other_scores(boxes_xyxy, scores)
     true = np.zeros(len(boxes_xyxy), bool)
     if not len(objects_xyxy):
         return true
@@ -116,3 +117,16 @@ def true_detections(
         if overlaps[detection, best] >= threshold and not found[best]:
             true[detection] = found[best] = True
     return true
+
+
+def _verdicts(scores: Array, verdicts: Array) -> Array:
+    """`verdicts` [N] as booleans, one for each of `scores` [N]."""
+    if scores.shape != verdicts.shape or scores.ndim != 1:
+        raise ShapeError(
+            f"scores {list(scores.shape)} and verdicts {list(verdicts.shape)}", expected="two [N]"
+        )
+    if not np.isin(verdicts, (0, 1)).all():
+        raise UsageError(
+            f"verdicts of the values {np.unique(verdicts).tolist()}", expected="False and True"
+        )
+    return verdicts.astype(bool)
