@@ -3,8 +3,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
-from manako.models.shapes_only import NoStartingValues, QuickNorms
+from manako.models.shapes_only import MultiplyAdds, NoStartingValues, QuickNorms
+from manako.models.zoo import create_without_values
 
 
 class Outputs(TorchDispatchMode):
@@ -62,3 +64,14 @@ def test_only_starting_values_are_left_out():
         weights.normal_().zero_()
         assert torch.equal(weights + 1, torch.full((2, 2), 8.0))
     assert nn.init.zeros_(weights).sum() == 0
+
+
+@pytest.mark.parametrize("name", ["densenet121", "vit_b_32", "swin_t", "poolformer_s12"])
+def test_multiply_adds_are_those_of_torchs_own_counter(name):
+    network, images = create_without_values(name), torch.zeros(1, 3, 224, 224, device="meta")
+    with torch.no_grad(), FlopCounterMode(display=False) as theirs:
+        network(images)
+    ours = MultiplyAdds()
+    with torch.no_grad(), ours, QuickNorms():
+        network(images)
+    assert ours.count == theirs.get_total_flops() // 2 > 1e8

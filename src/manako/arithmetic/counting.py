@@ -10,14 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
-from torch.utils.flop_counter import FlopCounterMode
 
 from manako.arithmetic.figures import Arithmetic, Given, Layer
 from manako.errors import ShapeError, UsageError
 from manako.models.dimensions import Dimensions
 from manako.models.protocols import FixedSize, WholeModel
 from manako.models.receptive_field import Field, fields_of_layers
-from manako.models.shapes_only import QuickNorms
+from manako.models.shapes_only import MultiplyAdds, QuickNorms
 from manako.models.visits import after_each_module, inside_modules
 from manako.models.zoo import create_without_values, model_info
 
@@ -155,16 +154,15 @@ def _predicted(
     """The output's shape and the multiply-adds of each module, without those of its children."""
     outputs: dict[str, tuple[int, ...]] = {}
     macs: Counter[str] = Counter()
-    counter = FlopCounterMode(display=False)
+    counter = MultiplyAdds()
     counted = 0
 
     def charge(path: list[str]) -> None:
         """What was computed since the last module began or ended is the innermost one's."""
         nonlocal counted
-        total = counter.get_total_flops() // 2
         if path:
-            macs[path[-1]] += total - counted
-        counted = total
+            macs[path[-1]] += counter.count - counted
+        counted = counter.count
 
     def note(name: str, output: Any) -> None:
         outputs.pop(name, None)  # a module that is called again stands where it is called last

@@ -20,7 +20,6 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from manako.console.messages import say
 from manako.errors import UnknownName, UsageError
@@ -30,7 +29,7 @@ from manako.models.foreign.libraries import LIBRARIES
 from manako.models.foreign.published import PUBLISHED, Published
 from manako.models.protocols import FixedSize, WholeModel
 from manako.models.receptive_field import receptive_field
-from manako.models.shapes_only import NoStartingValues, QuickNorms
+from manako.models.shapes_only import MultiplyAdds, NoStartingValues, QuickNorms
 from manako.models.table import MODELS
 from manako.models.weights import load_source, read_source
 
@@ -70,9 +69,10 @@ class ModelInfo:
     def macs(self) -> int:
         """Multiply-adds for one picture, counted when first asked for, without computing them."""
         images = torch.zeros(1, self.in_channels, *self.size_hw, device="meta")
-        with torch.no_grad(), FlopCounterMode(display=False) as counter, QuickNorms():
+        counter = MultiplyAdds()
+        with torch.no_grad(), counter, QuickNorms():
             self._network(images)
-        return int(counter.get_total_flops()) // 2
+        return counter.count
 
     @cached_property
     def receptive_field(self) -> int | None:
