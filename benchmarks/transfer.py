@@ -14,6 +14,8 @@ All runs have the same number of steps. Which pictures are few is drawn by the s
 and test pictures are always the same.
 
 Every cell (data, pictures of a class, way) has a result file of its own.
+
+python benchmarks/transfer.py [clothing | pets]
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from __future__ import annotations
 import csv
 import random
 import statistics
+import sys
 import tarfile
 from collections import defaultdict
 from pathlib import Path
@@ -112,8 +115,8 @@ def measure(name: str, count: int, way: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    for name, counts in COUNTS.items():
-        for count in counts:
+    for name in [one for one in sys.argv[1:] if one in COUNTS] or list(COUNTS):
+        for count in COUNTS[name]:
             for way in WAYS:
                 prove(
                     f"transfer/{name}-{'all' if count == ALL else count}-{way}",
