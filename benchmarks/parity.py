@@ -40,8 +40,7 @@ too. The table shows the largest difference of any tensor, max |ours - theirs| /
 {at_most:g} is the most that passes.
 
 A name is compared for 11 classes and three channels, one of each family also for 7 classes and one
-channel. "not yet": the comparison is written, and its result is not in this table. What to know of
-single rows:
+channel. What to know of single rows:
 
 - AlexNet and VGG: with 32 hidden units in the run of small members, with 4,096 in that of all.
 - ViT: on pictures of two patches a side. transformers adds 1e-12 where the others add 1e-6 to a
