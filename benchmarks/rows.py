@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from typing import Any
 
 from record import RESULTS
@@ -11,6 +12,7 @@ THROUGHPUT = {
     "resnet18_64px_batch128": "ResNet-18 at 64 px, batches of 128",
     "resnet50_128px_batch16": "ResNet-50 at 128 px, batches of 16",
 }
+SPEAKERS = 6
 TRANSFER_WAYS = ("head", "last-stage", "frozen-norms", "everything", "scratch")
 PIPELINE = {"first_epoch": "first epoch (decoded and kept)", "cached": "later epochs"}
 
@@ -162,14 +164,23 @@ def textbook_rows() -> list[tuple[str, ...]]:
 def signal_rows() -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for kind in ("waveform", "log-mel"):
-        given, speakers = result(f"signals/spoken-{kind}"), result(f"signals/speakers-{kind}")
+        given = result(f"signals/spoken-{kind}")
         if given is not None:
             low, high = given["interval"]
             value = f"{given['accuracy']:.3f} ({low:.3f} to {high:.3f})"
             rows.append((f"spoken digits, {kind}", value, "given split", ""))
-        if speakers is not None:
-            value = f"{speakers['mean']:.3f} ± {speakers['deviation']:.3f}"
-            rows.append((f"spoken digits, {kind}", value, "each of six speakers left out", ""))
+        paths = (RESULTS / "signals").glob(f"spoken-{kind}-without-*.json")
+        left_out = {path.stem: result(f"signals/{path.stem}")["accuracy"] for path in paths}
+        if len(left_out) == SPEAKERS:
+            least, most = (choose(left_out, key=left_out.__getitem__) for choose in (min, max))
+            value = (
+                f"{statistics.mean(left_out.values()):.3f} ± "
+                f"{statistics.stdev(left_out.values()):.3f}"
+            )
+            of = "each of six speakers left out; " + " to ".join(
+                f"{one.rpartition('-')[2]} {left_out[one]:.3f}" for one in (least, most)
+            )
+            rows.append((f"spoken digits, {kind}", value, of, ""))
     for name in ("BasicMotions", "JapaneseVowels", "arem"):
         one = result(f"signals/{name}")
         if one is not None:
