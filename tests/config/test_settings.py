@@ -117,7 +117,7 @@ def test_durations_are_read_as_people_write_them(text, seconds):
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "ten", "0", "-5s", "5x", "m", "10m5h"])
+@pytest.mark.parametrize("text", ["", "ten", "0", "-5s", "5x", "m", "10m5h", "1h30", "1H1.5"])
 def test_a_text_that_is_no_duration_is_refused(text):
     with pytest.raises(UsageError, match=f"'{text}' is no duration"):
         parse_duration(text)

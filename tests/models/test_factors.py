@@ -98,6 +98,7 @@ def test_the_authors_factors_give_the_authors_networks():
 def test_blocks_are_rounded_up_and_channels_to_multiples_of_8():
     assert deepened((2, 2, 6, 2), 1.1) == (3, 3, 7, 3)
     assert deepened((3, 4), 1.0) == (3, 4)
+    assert deepened((3, 4), 1e-9) == (1, 1)
     assert deepened((10,), 1.1) == (11,)  # 11.000000000000002 by floating point
     assert widened(37, 1.0) == 37
     assert widened(37, 2.0) == 72

@@ -1,5 +1,6 @@
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -327,3 +328,13 @@ def test_an_auxiliary_answer_that_is_not_finite_is_found():
 
     with pytest.raises(NumericError, match="answer is not a finite number"):
         Recognizer(Broken(), spec())(pixels())
+
+
+@pytest.mark.parametrize("one", ["a.jpg", Path("a.jpg"), b"x", Image.new("L", (4, 4)), pixels()])
+def test_one_picture_is_no_list_of_pictures(one):
+    with pytest.raises(UsageError, match=f"one {type(one).__name__} where several pictures"):
+        recognizer().predict(one)
+
+
+def test_a_batch_of_arrays_is_a_list_of_pictures():
+    assert len(recognizer().predict(np.stack([pixels(), pixels()]))) == 2

@@ -2,8 +2,10 @@
 
 import re
 import time
+from dataclasses import replace
 
 import pytest
+import torch
 
 import manako
 import shapes
@@ -16,6 +18,7 @@ from manako.runs.choices import resolve
 from manako.runs.look import look_at
 from manako.runs.planning import prepare
 from manako.runs.session import Facts, Session
+from manako.structures import BoxTargets
 from manako.training.budget import Pace
 from manako.training.distribution import Processes
 from manako.training.precision import exact_arithmetic
@@ -207,3 +210,16 @@ def test_a_budget_is_planned_from_what_was_measured(folders, tmp_path):
 
     resolved = Resolved.load(run.folder / "config.yaml")
     assert resolved.origins["steps"].startswith("for the budget: ")
+
+
+def test_first_validation_pictures_without_an_object_do_not_end_a_run(tmp_path, capsys):
+    data = shapes.MAKERS["detection"](tmp_path / "data")
+    wanted, resolved, session, started = begun(data, **shapes.QUICK["detection"], steps=200)
+    val = session.data.sources["val"]
+    empty = BoxTargets(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
+    session.data.sources["val"] = [replace(one, target=empty) for one in val] + list(val)
+
+    with exact_arithmetic(threads=1):
+        prepare(wanted, resolved, session, started)
+
+    assert "200 steps at" in capsys.readouterr().err

@@ -12,6 +12,7 @@ import pytest
 
 from manako.errors import ResourceError, UsageError
 from manako.storage import Cache, all_caches, cache_root, caches, folders, verify_folder
+from manako.storage.caches import TAG
 from manako.storage.manifest import UNSYNCED
 from manako.storage.temporary import temporary_path
 
@@ -106,7 +107,7 @@ def test_a_damaged_entry_is_not_found_and_made_anew(damage):
     assert found is None
     assert (path / "data.bin").read_bytes() == b"xxxx"
     verify_folder(path)
-    assert [one.name for one in cache.root.iterdir()] == ["key"]
+    assert {one.name for one in cache.root.iterdir()} == {"key", TAG}
 
 
 def test_an_entry_whose_writer_failed_is_not_there():
@@ -154,7 +155,7 @@ def test_clearing_frees_everything_and_the_leftovers_of_the_dead(dead_pid):
     freed = cache.clear()
 
     assert freed == used > 0
-    assert list(cache.root.iterdir()) == []
+    assert [one.name for one in cache.root.iterdir()] == [TAG]
 
 
 def test_clearing_a_cache_that_was_never_used_frees_nothing():
@@ -223,7 +224,7 @@ print(path)
 
     assert [racer.returncode for racer in racers] == [0, 0]
     assert answers == [str(cache_root() / "race" / "key")] * 2
-    assert [one.name for one in (cache_root() / "race").iterdir()] == ["key"]
+    assert {one.name for one in (cache_root() / "race").iterdir()} == {"key", TAG}
 
 
 def after_syncing():
@@ -291,3 +292,32 @@ def test_where_starts_are_not_told_apart_every_entry_waits_for_the_disk(
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell")
 def test_the_machine_s_start_has_a_name():
     assert len(caches.machine_start()) == 36
+
+
+def test_what_is_no_cache_is_never_cleared(tmp_path, monkeypatch):
+    """MANAKO_CACHE may name a disk with other things on it."""
+    others = [tmp_path / "cache" / name for name in ("thesis/text", "decoded/mine")]
+    for folder in others:
+        folder.mkdir(parents=True)
+        (folder / "file").write_bytes(b"x" * 5000)
+    monkeypatch.setenv("MANAKO_CACHE_GB", "1e-6")
+
+    for cache in (Cache("decoded"), Cache("checked")):
+        fill(cache, a=400, b=400, c=400)
+    for cache in all_caches():
+        cache.clear()
+
+    assert [cache.name for cache in all_caches()] == ["checked"]
+    assert all((folder / "file").exists() for folder in others)
+
+
+def test_what_this_process_reads_is_not_pushed_out(monkeypatch):
+    monkeypatch.setattr(caches, "_held", set())
+    monkeypatch.setenv("MANAKO_CACHE_GB", "2e-6")
+    read = caches.hold(Cache("archives").create("set", write(5000)))
+    os.utime(read / "MANIFEST", (0, 0))
+
+    fill(Cache("decoded"), a=100, b=100)
+
+    assert Cache("archives").folder("set") == read
+    assert keys(Cache("decoded")) == ["b"]

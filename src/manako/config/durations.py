@@ -11,6 +11,9 @@ _NUMBER = r"(\d+(?:\.\d+)?)"
 _DURATION = re.compile(f"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}(?:s|$))?(?:{_NUMBER}ms)?")
 
 
+_AFTER_HOURS = re.compile(r"[hH][\d.]+\s*$")  # "1h30": minutes or seconds?
+
+
 def parse_duration(text: str) -> float:
     """Seconds in a text such as `90s`, `10m`, `1h30m`, `45` (seconds) or `20ms`.
 
@@ -24,7 +27,7 @@ def parse_duration(text: str) -> float:
         for part, factor in zip(parts, _PART_SECONDS.values(), strict=True)
         if part
     )
-    if seconds <= 0:
+    if seconds <= 0 or _AFTER_HOURS.search(text):
         raise UsageError(
             f"{text!r} is no duration", expected="a time above zero such as 90s, 10m or 1h30m"
         )

@@ -27,7 +27,7 @@ from typing import NamedTuple
 from manako.data.names import is_ignored, split_name
 from manako.data.tar_index import tar_members
 from manako.errors import ArtefactError, ResourceError
-from manako.storage.caches import Cache
+from manako.storage.caches import Cache, hold
 
 MAX_MEMBERS = 5_000_000
 MAX_FILE_BYTES = 1_000_000_000
@@ -278,7 +278,7 @@ def _unpacked(path: Path, opener: Callable[[Path], io.BufferedIOBase]) -> Path:
                 file.write(chunk)
         _accepted(path, _tar(target, path))
 
-    return Cache("archives").create(_identity(path), write) / "data.tar"
+    return hold(Cache("archives").create(_identity(path), write)) / "data.tar"
 
 
 def _decompressed(path: Path, opener: Callable[[Path], io.BufferedIOBase]) -> Iterator[bytes]:

@@ -27,7 +27,7 @@ from manako.data.decoding import MASKS, PICTURES, PLACES, TooLarge, write_decode
 from manako.data.files import FileTree
 from manako.data.parcels import to_arrays, to_tensors
 from manako.errors import ResourceError
-from manako.storage.caches import Cache
+from manako.storage.caches import Cache, hold
 from manako.structures import MaskTarget, Sample
 
 LAYOUT = 4
@@ -174,7 +174,7 @@ def decoded_split(
         except ResourceError as error:
             warn(f"decoded pictures cannot be kept, so training is slower: {error}")
             return plain
-    return DecodedSplit(folder, items, channels)
+    return DecodedSplit(hold(folder), items, channels)
 
 
 _Packed = tuple[tuple[Any, ...], ...]

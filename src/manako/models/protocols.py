@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Backbone(Protocol):
@@ -87,13 +87,13 @@ class KnowsReceptiveField(Protocol):
         """The side in pixels of the square that a unit of the deepest map can see, None if all."""
 
 
-@runtime_checkable
-class OnBackbone(Protocol):
-    """A model that begins with a backbone, its tensors under `backbone.` in the state dict."""
+def backbone_of(model: nn.Module) -> Backbone | None:
+    """What a model begins with, its tensors under `backbone.` in the state dict; None without one.
 
-    @property
-    def backbone(self) -> Backbone:
-        """That one."""
+    No protocol tells it: from Python 3.12 on `isinstance` looks for members without calling
+    `__getattr__`, by which modules find those that they hold.
+    """
+    return getattr(model, "backbone", None)
 
 
 @runtime_checkable

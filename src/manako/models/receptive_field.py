@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from manako.errors import ManakoError
-from manako.models.protocols import KnowsReceptiveField, OnBackbone
+from manako.models.protocols import KnowsReceptiveField, backbone_of
 from manako.models.shapes_only import QuickNorms
 from manako.models.visits import after_each_module
 
@@ -114,8 +114,9 @@ def receptive_field(
     >>> receptive_field(network, in_channels=1)
     8
     """
-    if isinstance(network, OnBackbone) and isinstance(network.backbone, KnowsReceptiveField):
-        return network.backbone.receptive_field
+    backbone = backbone_of(network)
+    if isinstance(backbone, KnowsReceptiveField):
+        return backbone.receptive_field
     width = fixed_width or -(-_LEAST_WIDTH // multiple) * multiple
     while True:
         first, last = _last_map(network, (in_channels, *(width,) * dims)).widest()

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from manako.errors import ArtefactError, UnknownName, UsageError
 from manako.models.foreign.libraries import LIBRARIES, Normalisation
-from manako.models.protocols import ClassRows, OnBackbone, WholeModel, WithAuxiliary
+from manako.models.protocols import ClassRows, WholeModel, WithAuxiliary, backbone_of
 from manako.models.stages import belongs
 from manako.storage.manifest import verify_folder
 from manako.storage.tensors import load_metadata, load_tensors
@@ -94,8 +94,9 @@ def load_source(
         rows = {}
         wanted = _backbone(wanted)
         source = replace(source, tensors=_backbone(source.tensors))
-    if isinstance(model, OnBackbone):
-        first = BACKBONE + model.backbone.first_convolution
+    backbone = backbone_of(model)
+    if backbone is not None:
+        first = BACKBONE + backbone.first_convolution
         source, channels_note = _fit_first_convolution(source, wanted, first)
     else:
         channels_note = ""

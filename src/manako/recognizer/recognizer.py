@@ -140,6 +140,14 @@ class Recognizer:
         arrays [channels, *size] in its rate; of sounds from -1 to 1, or in whole numbers as sound
         cards give them.
         """
+        if isinstance(pictures, str | Path | bytes | Image.Image) or (
+            self.spec.signal is None and getattr(pictures, "ndim", 4) < 4
+        ):
+            raise UsageError(
+                f"one {type(pictures).__name__} where several pictures are expected",
+                expected="a list of them",
+                fix="predict([picture]), or call the recognizer itself for one",
+            )
         source: SampleSource
         if self.spec.signal is not None:
             source = Signals(pictures, self.spec.signal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from manako.config.settings import Asked, Resolved, Settings
 from manako.console.messages import say
 from manako.data.loader import SampleSource
 from manako.data.order import steps_per_epoch
-from manako.errors import UsageError
+from manako.errors import DataError, UsageError
 from manako.recognizer import EVALUATION_BATCH, evaluate
 from manako.runs.choices import SIZE_OF_THE_BUDGET, allowed_sizes, augmentation_numbers
 from manako.runs.defaults import recipe_for
@@ -143,12 +144,16 @@ def _measured(session: Session, seconds: float, steps: int, pictures: int) -> Pa
 
 
 def _evaluation_seconds(session: Session, model: nn.Module, pictures: int) -> float:
-    """Seconds to score one validation picture."""
+    """Seconds to score one validation picture.
+
+    Where nothing is to be found in the first ones there is no score, and the time was taken.
+    """
     source = session.data.source("val")
     some = _First(source, min(len(source), pictures))
     clock = time.monotonic()
     recognizer = session.recognizer(model)
-    evaluate(recognizer, some, batch_size=EVALUATION_BATCH, intervals=False)
+    with suppress(DataError):
+        evaluate(recognizer, some, batch_size=EVALUATION_BATCH, intervals=False)
     return (time.monotonic() - clock) / len(some)
 
 

@@ -22,6 +22,9 @@ from manako.storage.manifest import MANIFEST, UNSYNCED, verify_sizes
 from manako.storage.temporary import remove, sweep_leftovers, temporary_path
 
 DEFAULT_CAP_GB = 20.0
+TAG = "CACHEDIR.TAG"  # https://bford.info/cachedir/: what has it is a cache, and backups pass it by
+_SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by manako; may be deleted.\n"
+_held: set[Path] = set()  # entries that this process reads from
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ class Cache:
         it is brought there in the background, and is not trusted if the machine was started anew
         before. Of two processes that create one key at a time both do the work and one result
         stays. Then the least recently used entries of all caches go, down to the cap of
-        MANAKO_CACHE_GB (gigabytes, 20 unless set). Errors: ResourceError where the disk refuses.
+        MANAKO_CACHE_GB (gigabytes, 20 unless set), but for this one and those that this process
+        holds. Errors: ResourceError where the disk refuses.
         """
         found = self.folder(key)
         if found is not None:
@@ -74,6 +78,7 @@ class Cache:
         start = "" if hashed else machine_start()
         try:
             self._fill(path, write, hashed, start)
+            _tag(self.root)
         except ResourceError as error:
             raise ResourceError(
                 error.what,
@@ -83,7 +88,9 @@ class Cache:
         if start:
             Thread(target=_bring_to_disk, args=(path,), name="syncing", daemon=True).start()
         everything = [entry for cache in all_caches() for entry in cache.entries()]
-        _trim((entry for entry in everything if entry.path != path), _cap_bytes() - _size(path))
+        needed = {path, *_held}
+        room = _cap_bytes() - sum(entry.bytes for entry in everything if entry.path in needed)
+        _trim((entry for entry in everything if entry.path not in needed), room)
         return path
 
     def entries(self) -> list[Entry]:
@@ -124,6 +131,19 @@ class Cache:
                 raise  # not a race that another process won
 
 
+def hold(entry: Path) -> Path:
+    """The entry, which no other that this process makes will push out."""
+    _held.add(entry)
+    return entry
+
+
+def _tag(root: Path) -> None:
+    """Mark the folder of a cache, unless it holds something else, too."""
+    others = (path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not (root / TAG).exists() and all((path / MANIFEST).exists() for path in others):
+        (root / TAG).write_text(_SIGNATURE, encoding="utf-8")
+
+
 def machine_start() -> str:
     """What names the current start of the machine; "" where the system does not say (not Linux)."""
     try:
@@ -157,10 +177,10 @@ def cache_root() -> Path:
 
 
 def all_caches() -> list[Cache]:
-    """The caches that exist, by name."""
+    """The caches that exist, by name: folders with the tag, so that no other is ever cleared."""
     root = cache_root()
     paths = sorted(root.iterdir()) if root.is_dir() else []
-    return [Cache(path.name) for path in paths if path.is_dir() and _is_plain(path.name)]
+    return [Cache(path.name) for path in paths if _is_plain(path.name) and (path / TAG).is_file()]
 
 
 def _cap_bytes() -> int:

@@ -128,7 +128,7 @@ def learn(network: nn.Module, batch: Batch, state: TrainingState, parts: Parts) 
     sums: dict[str, float] = {}
     weights: list[float] = []
     for number, piece in enumerate(pieces):
-        seed_step(settings.seed, step, number)
+        seed_step(settings.seed, step, number * parts.processes.world + parts.processes.rank)
         with without_exchange(network, last=number == len(pieces) - 1):
             weight, losses = add_gradients(network, piece, state, parts, whole=whole)
         weights.append(weight)

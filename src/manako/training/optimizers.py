@@ -82,10 +82,10 @@ def restore_optimizer(
     for name, state in states.items():
         parameter = parameters[name]
         optimizer.state[parameter] = {
-            # In the parameter's own memory layout; counters stay as they are.
+            # In the parameter's own memory layout; counters on its device, as fused steps want.
             slot: torch.empty_like(parameter).copy_(value)
             if value.shape == parameter.shape
-            else value.clone()
+            else value.to(parameter.device, copy=True)
             for slot, value in state.items()
         }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -143,6 +145,17 @@ def test_a_source_gives_values_of_its_own():
     source = SignalSource((sample(1, 4),))
     source[0].image.zero_()
     assert source[0].image.sum() == 6
+
+
+def test_a_source_travels_to_other_processes_as_arrays():
+    """A tensor would take an open file, of which there are about a thousand."""
+    source = SignalSource((sample(1, 4), sample(2, 3)))
+    assert b"torch._utils" not in pickle.dumps(source)
+    build, parts = source.__reduce__()
+    again = build(*parts)
+    for one, other in zip(source, again, strict=True):
+        assert torch.equal(one.image, other.image)
+        assert (one.target, one.name) == (other.target, other.name)
 
 
 def test_transforms_keep_truth_name_and_the_sample_that_came():

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -15,7 +16,7 @@ from manako.data.evenly import evenly_spaced
 from manako.data.files import FileTree
 from manako.data.signals.reading import SignalReader, represented
 from manako.errors import ResourceError
-from manako.structures import Sample
+from manako.structures import Sample, Target
 
 _MOST_MEASURED = 1000
 _LEAST_CHANGE = 2e-7  # of the mean: less is how float32 rounds
@@ -33,6 +34,16 @@ class SignalSource:
     def __getitem__(self, index: int) -> Sample:
         kept = self.samples[index]
         return Sample(kept.image.clone(), kept.target, kept.name)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # As arrays: each tensor would take an open file.
+        kept = ((one.image.numpy(), one.target, one.name) for one in self.samples)
+        return _signal_source, (tuple(kept),)
+
+
+def _signal_source(kept: Sequence[tuple[Any, Target | None, str]]) -> SignalSource:
+    samples = (Sample(torch.from_numpy(values), truth, name) for values, truth, name in kept)
+    return SignalSource(tuple(samples))
 
 
 def load_signals(

@@ -33,7 +33,7 @@ def deepened(depths: Sequence[int], factor: float) -> tuple[int, ...]:
     (4, 5, 8, 4)
     """
     factor = checked(factor)
-    return tuple(math.ceil(round(depth * factor, 6)) for depth in depths)
+    return tuple(max(1, math.ceil(round(depth * factor, 6))) for depth in depths)
 
 
 def checked(factor: float) -> float:
