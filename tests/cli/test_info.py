@@ -100,6 +100,8 @@ def test_layers_are_drawn(suffix, tmp_path, capsys):
 
 
 def test_a_picture_of_another_kind_is_refused(tmp_path, capsys):
+    assert run(["info", "resnet20", "--plot", str(tmp_path / "new" / "layers.png")]) == 0
+    assert (tmp_path / "new" / "layers.png").stat().st_size > 10_000
     assert run(["info", "resnet20", "--plot", str(tmp_path / "layers.txt")]) == 2
     assert "layers.txt is no picture" in capsys.readouterr().err
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from manako.storage.files import write_bytes_atomic
 
 BLUE, GREY = "#1f5a96", "#8a8a8a"
 
@@ -18,9 +21,14 @@ def without_sides(axes: Axes, *sides: str) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure without a date and without random names of its parts."""
+    """Write a figure, whole or not at all, without a date and random names of its parts.
+
+    Errors: those of `write_bytes_atomic`.
+    """
     dates = {".svg": "Date", ".pdf": "CreationDate"}
     suffix = path.suffix.lower()
     metadata = {dates[suffix]: None} if suffix in dates else None
     with rc_context({"svg.hashsalt": "manako", "svg.fonttype": "none"}):
-        figure.savefig(path, dpi=150, metadata=metadata)
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=suffix[1:] or None, dpi=150, metadata=metadata)
+    write_bytes_atomic(path, drawn.getvalue())
